@@ -122,7 +122,7 @@ def _people(dice: Dice, count: int) -> pd.DataFrame:
 
 
 def _registration(dice: Dice, world: World, shoppers: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
-    """The choice of one of three products at registration (one in ten skips it), and the department it tells the shop."""
+    """The choice of one of three products at registration (one in ten skips it), and the department it tells of."""
     count, truth = len(shoppers), world.truth
     home = np.argmax(truth.department, axis=1)
     old = world.launched_day < 0
@@ -135,6 +135,6 @@ def _registration(dice: Dice, world: World, shoppers: pd.DataFrame) -> tuple[pd.
     labels = world.item_ids
     shoppers = shoppers.assign(
         registration_options=[" ".join(labels[row]) for row in options],
-        registration_choice=[None if skip else labels[item] for skip, item in zip(skipped, chosen, strict=True)],
+        registration_choice=pd.Series(labels[chosen], dtype=object).mask(skipped, None).to_numpy(),
     )
     return shoppers, np.where(skipped, 0, world.department[chosen])

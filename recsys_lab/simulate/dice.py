@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 
 _GRID = 10**9  # weights are drawn from as whole numbers of this many parts of the largest one
@@ -27,7 +27,8 @@ def cumulative(weights: Floats) -> Floats:
     top = weights.max(axis=-1, keepdims=True)
     if not (np.isfinite(top).all() and (top > 0).all()):
         raise ValueError("weights: each row must be finite and have a positive weight")
-    return np.cumsum(np.round(weights * (_GRID / top)), axis=-1)
+    steps: Floats = np.cumsum(np.round(weights * (_GRID / top)), axis=-1)
+    return steps
 
 
 class Dice:
@@ -44,7 +45,8 @@ class Dice:
         """Uniform numbers in [0, 1), shape `size`."""
         count = int(np.prod(size))
         raw = np.asarray(self._bits.random_raw(count), dtype=np.uint64)
-        return ((raw >> np.uint64(11)) * 2.0**-53).reshape(size)
+        numbers: Floats = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return np.asarray(numbers.reshape(size))
 
     def normal(self, size: int | tuple[int, ...]) -> Floats:
         """Standard normal numbers by Box and Muller, rounded to six decimals."""

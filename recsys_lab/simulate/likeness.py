@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys_lab.datasets import Shop
+from recsys_lab.datasets import DAY_MS, Shop
 
 SHARES = (0.05, 0.10, 0.20, 0.50)
-"""Where the popularity curve is read: the share of all events that the most popular 5, 10, 20 and 50 % of products hold."""
+"""Where the popularity curve is read: what the most popular 5, 10, 20 and 50 % of products hold of all events."""
 
 
 def popularity_curve(items: pd.Series[str]) -> NDArray[np.float64]:
@@ -20,7 +20,7 @@ def popularity_curve(items: pd.Series[str]) -> NDArray[np.float64]:
     """
     counts = items.value_counts().to_numpy()
     held = np.concatenate([[0.0], np.cumsum(counts) / counts.sum()])
-    return np.interp(np.array(SHARES) * len(counts), np.arange(len(held)), held)
+    return np.asarray(np.interp(np.array(SHARES) * len(counts), np.arange(len(held)), held))
 
 
 def click_figures(shop: Shop) -> dict[str, float]:
@@ -36,7 +36,15 @@ def click_figures(shop: Shop) -> dict[str, float]:
         category = item.map(shop.products.set_index("item_id")["department"]) + " " + category
     stays = (category == category.shift()).to_numpy()
     curve = dict(zip(("top5", "top10", "top20", "top50"), popularity_curve(clicks["item_id"]), strict=True))
+    cut = int(clicks["timestamp"].max()) - 14 * DAY_MS
+    now, before = (
+        clicks.loc[part, "item_id"].value_counts() for part in (clicks["timestamp"] > cut, clicks["timestamp"] <= cut)
+    )
+    tenth = len(before) // 10
     return {
+        "clicks of two weeks kept by the top 10 % of before": float(
+            now.reindex(before.index[:tenth]).sum() / now[:tenth].sum()
+        ),
         "session length, mean": float(length.mean()),
         "session length, median": float(length.median()),
         "sessions of one click": float((length == 1).mean()),
@@ -77,19 +85,20 @@ def funnel_figures(shop: Shop) -> dict[str, float]:
     if shop.impressions is not None:
         home = clicked[clicked["surface"] == "home"]
         figures["clicks per impression"] = len(home) / len(shop.impressions)
-        figures["clicks at place 1 against place 10"] = float((home["position"] == 1).sum() / (home["position"] == 10).sum())
+        figures["clicks at place 1 against place 10"] = float(
+            (home["position"] == 1).sum() / (home["position"] == 10).sum()
+        )
         figures["lists drawn at random"] = float(shop.impressions["propensity"].notna().mean())
     return {name: float(value) for name, value in figures.items()}
 
 
 def new_figures(shop: Shop, test_days: int = 14) -> dict[str, float]:
     """Cold start: shoppers and products that the log says little about."""
-    day = 86_400_000
-    end = (int(shop.events["timestamp"].max()) // day + 1) * day
+    end = (int(shop.events["timestamp"].max()) // DAY_MS + 1) * DAY_MS
     seen = shop.events.groupby("user_id").size().reindex(shop.shoppers["user_id"], fill_value=0)
     launched = shop.products["launched_at"]
     return {
         "shoppers without an event": float((seen == 0).mean()),
         "shoppers with one or two events": float(seen.between(1, 2).mean()),
-        "products launched in the test weeks": float((launched >= end - test_days * day).mean()),
+        "products launched in the test weeks": float((launched >= end - test_days * DAY_MS).mean()),
     }

@@ -1,15 +1,12 @@
-"""Ninety days in the simulated shop: every visit walked through, all shoppers' first visits at once, then all second ones."""
+"""Ninety days in the simulated shop: all shoppers' first visits are walked through at once, then all second ones, …"""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from recsys_lab.datasets import DAY_MS
-from recsys_lab.simulate import catalogue as words
 from recsys_lab.simulate import truth as hidden
 from recsys_lab.simulate.dice import Dice, Floats
 from recsys_lab.simulate.truth import Codes, Truth
@@ -22,21 +19,23 @@ HOURS = np.array([0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 5, 6, 5, 4, 4, 5, 6, 8, 10, 1
 VISIT_MS = 9_000_000  # two and a half hours: the longest visit, and the least time between two visits' starts
 
 
-@dataclass
+COLUMNS = ("session", "user", "item", "time", "kind", "surface", "position", "dwell", "quantity", "propensity")
+
+
 class Records:
     """Columns of events as they happen, in chunks; joined and sorted at the end."""
 
-    chunks: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._chunks: list[dict[str, Floats]] = []
 
     def add(self, size: int, **columns: object) -> None:
-        """Append `size` rows; a scalar stands for a whole column."""
-        for name, values in columns.items():
-            row = np.broadcast_to(np.asarray(values, dtype=np.float64), (size,))
-            self.chunks.setdefault(name, []).append(row.copy())
+        """Append `size` rows; a scalar stands for a whole column, and what is not given has no value."""
+        given = {name: np.asarray(columns.get(name, np.nan), dtype=np.float64) for name in COLUMNS}
+        self._chunks.append({name: np.broadcast_to(values, (size,)).copy() for name, values in given.items()})
 
     def frame(self) -> pd.DataFrame:
-        """All rows in order of time; events of one moment in the order they were added."""
-        table = pd.DataFrame({name: np.concatenate(parts) for name, parts in self.chunks.items()})
+        """All rows in order of time; events of one moment by session, then in the order they were added."""
+        table = pd.DataFrame({name: np.concatenate([chunk[name] for chunk in self._chunks]) for name in COLUMNS})
         return table.sort_values(["time", "session"], kind="stable", ignore_index=True)
 
 
@@ -51,6 +50,7 @@ def visit_times(dice: Dice, truth: Truth, registered_day: Floats) -> list[Codes]
     pauses[joins, 0] = registered_day[joins]
     days = np.floor(np.cumsum(pauses, axis=1))
     hour = dice.picks(HOURS, days.size).reshape(days.shape)
+    days = np.minimum(days, 10 * hidden.DAYS)  # who never comes is far away, not at infinity
     times = (days * DAY_MS + hour * 3_600_000 + np.floor(dice.uniform(days.shape) * 3_600_000)).astype(np.int64)
     visits = []
     for row, active in enumerate(rate > 0):
@@ -66,7 +66,9 @@ def visit_times(dice: Dice, truth: Truth, registered_day: Floats) -> list[Codes]
 class Walk:
     """One round of visits: visit v of every shopper who has so many. Everything is an array over these visits [n]."""
 
-    def __init__(self, dice: Dice, world: World, owned: NDArray[np.bool_], users: Codes, now: Codes, session: Codes) -> None:
+    def __init__(
+        self, dice: Dice, world: World, owned: NDArray[np.bool_], users: Codes, now: Codes, session: Codes
+    ) -> None:
         self.dice, self.world, self.users, self.now, self.session = dice, world, users, now, session
         self.day, self.owned, count = world.day(now), owned[users], len(users)
         self.buying = (dice.uniform(count) < world.rates.buying_mood_share).astype(np.float64)
@@ -79,7 +81,8 @@ class Walk:
         self.seen = np.full((count, LIST_LENGTH + LONGEST + 1), -1)
         self.clicks = np.zeros(count, dtype=np.int64)
         self.just_carted = np.zeros(count, dtype=bool)
-        self.cart = np.zeros(owned[users].shape, dtype=bool)
+        self.cart = np.zeros(self.owned.shape, dtype=bool)
+        self.looked = np.zeros(self.owned.shape, dtype=bool)
 
     def _again(self) -> Codes:
         """Row of the product that a visit comes to buy again, or -1."""
@@ -92,7 +95,7 @@ class Walk:
         return target
 
     def home(self, records: Records, impressions: Records, favoured: Codes) -> None:
-        """Show the home row and take its clicks. `favoured` [n]: the department that the shop's team gives the shopper."""
+        """Show the home row and take its clicks. `favoured` [n]: the department that the shop's team puts first."""
         world, dice, count = self.world, self.dice, len(self.users)
         random = dice.uniform(count) < RANDOM_SHARE
         launched = world.launched_day[None, :] <= self.day[:, None]
@@ -112,12 +115,14 @@ class Walk:
         )  # fmt: skip
         for place in range(LIST_LENGTH):
             hit = np.flatnonzero(clicked[:, place])
-            self._click(records, hit, row[hit, place], value[hit, place], SURFACES.index("home"), place + 1, propensity[hit])
+            self._click(
+                records, hit, row[hit, place], value[hit, place], SURFACES.index("home"), place + 1, propensity[hit]
+            )
 
     def walk(self, records: Records) -> None:
         """Go through category pages, one click of all visits at a time."""
         count = len(self.users)
-        length = np.floor(np.exp(1.22 + 0.98 * self.dice.normal(count)))
+        length = np.floor(np.exp(1.24 + 1.08 * self.dice.normal(count)))
         length = np.minimum(np.where(self.dice.uniform(count) < 0.05, 0, length), LONGEST)
         for step in range(int(length.max(initial=0))):
             at = np.flatnonzero(length > step)
@@ -132,9 +137,11 @@ class Walk:
         switch &= ~back & (self.here[at] >= 0)
         self.page[at] = np.where(self.here[at] >= 0, world.pair[self.here[at]], self.page[at])
         self.page[at[switch]] = self._complement(self.page[at[switch]])
-        chances = world.step(
-            self.users[at], self.here[at], self.page[at], self.mood[at], self.day[at], self.owned[at]
+        page, row = world.pages[self.page[at]], at[:, None]
+        attraction = world.on_page(
+            self.users[at], self.here[at], self.page[at], self.day[at], self.owned[row, page], self.looked[row, page]
         )
+        chances = world.step(attraction, self.page[at], self.mood[at])
         item = world.pages[self.page[at], dice.pick(chances)]
         place = np.floor(dice.uniform(len(at)) * np.maximum(self.clicks[at] - 1, 1)).astype(np.int64)
         item = np.where(back, self.seen[at, place], item)
@@ -145,15 +152,11 @@ class Walk:
         value = world.utility(self.users[at], item[:, None], self.day[at])[:, 0]
         self._click(records, at, item, value, surface)
 
-    def _complement(self, page: Codes) -> Codes:
-        """For each pair, a pair of the same department whose category completes the look."""
-        kinds = len(self.world.categories)
-        weights = complements(self.world)[page % kinds][:, None, :] * np.ones((1, 1, 1))
-        stocked = self.world.page_size.reshape(-1, kinds)[page // kinds] > 0
-        options = weights[:, 0, :] * stocked
-        none = options.sum(axis=1) == 0
-        options[none] = np.eye(kinds)[page[none] % kinds]
-        return page // kinds * kinds + self.dice.pick(options) if len(page) else page
+    def _complement(self, pages: Codes) -> Codes:
+        """For each pair, one that completes its look."""
+        options = [self.world.complements(int(page)) for page in pages]
+        which = self.dice.uniform(len(pages))
+        return np.array([mine[int(at * len(mine))] for mine, at in zip(options, which, strict=True)], dtype=np.int64)
 
     def _click(
         self, records: Records, at: Codes, item: Codes, value: Floats, surface: object, position: float = np.nan,
@@ -165,51 +168,49 @@ class Walk:
             return
         dwell = np.floor(1000 * np.exp(3.3 + 0.8 * dice.normal(size) + 0.15 * np.clip(value, -4, 4)))
         self.clock[at] += np.floor(1000 + 3000 * dice.uniform(size))
-        user, session, time = self.users[at], self.session[at], self.clock[at].copy()
-        common = {"session": session, "user": user, "item": item, "surface": surface, "position": position}
-        records.add(size, kind=0, time=time, dwell=dwell, propensity=propensity, **common)
+        given: dict[str, object] = {"session": self.session[at], "user": self.users[at], "item": item}
+        given |= {"surface": surface, "position": position, "propensity": propensity}
+        same = {name: np.broadcast_to(np.asarray(values), (size,)) for name, values in given.items()}
+        time = self.clock[at]
+        records.add(size, kind=0, time=time, dwell=dwell, **same)
         self.clock[at] += dwell
         self.seen[at, self.clicks[at]] = item
+        self.looked[at, item] = True
         self.clicks[at] += 1
         self.here[at] = item
-        keen = world.cart_probability(value[:, None], item[:, None], self.buying[at][:, None])[:, 0]
-        keen = np.where(item == self.again[at], np.maximum(keen, 0.6), keen)
+        keen = world.cart_probability(
+            value[:, None], item[:, None], self.buying[at][:, None], self.owned[at, item][:, None]
+        )[:, 0]
         carted = (dice.uniform(size) < np.round(keen, 9)) & ~self.cart[at, item]
         self.just_carted[at] = carted
         self.cart[at[carted], item[carted]] = True
-        kept = {name: np.broadcast_to(values, (size,))[carted] for name, values in common.items()}
-        records.add(int(carted.sum()), kind=1, time=time[carted] + dwell[carted] - 500, dwell=np.nan,
-                    propensity=np.broadcast_to(propensity, (size,))[carted], **kept)  # fmt: skip
+        time = time + np.maximum(dwell - 500, 1)
+        records.add(int(carted.sum()), kind=1, time=time[carted], **{name: same[name][carted] for name in same})
 
     def checkout(self, records: Records, owned: NDArray[np.bool_]) -> None:
         """Take some things out again, pay for the rest or leave; who pays owns."""
         dice, world = self.dice, self.world
         at, item = np.nonzero(self.cart)
-        removed = dice.uniform(len(at)) < world.rates.remove_share
+        value = world.utility(self.users[at], item[:, None], self.day[at])[:, 0]
+        removed = dice.uniform(len(at)) < np.round(world.remove_probability(value), 9)
         paid = dice.uniform(len(self.users)) < np.round(world.checkout_probability(self.users, self.buying), 9)
         bought = ~removed & paid[at]
+        pairs = world.consumable[item] & (dice.uniform(len(at)) < 0.3)
         for kind, rows in ((2, removed), (3, bought)):
             who, what = at[rows], item[rows]
             records.add(
-                len(who), kind=kind, time=self.clock[who] + 2000 * kind + np.arange(len(who)) % 50, dwell=np.nan,
-                session=self.session[who], user=self.users[who], item=what, surface=np.nan, position=np.nan,
-                propensity=np.nan,
+                len(who), kind=kind, time=self.clock[who] + 2000 * kind + np.arange(len(who)) % 50,
+                session=self.session[who], user=self.users[who], item=what,
+                quantity=1 + pairs[rows] if kind == EVENT_KINDS.index("buy") else np.nan,
             )  # fmt: skip
         for who, what in zip(at[bought], item[bought], strict=True):
             world.remember(int(self.users[who]), int(what), int(self.clock[who]))
         owned[self.users[at[bought]], item[bought]] = True
 
 
-def complements(world: World) -> Floats:
-    """1 where the second category completes the look of the first; shape [categories, categories]."""
-    table = np.zeros((len(world.categories), len(world.categories)))
-    for row, name in enumerate(world.categories):
-        for other in words.COMPLEMENTS.get(name, ()):
-            table[row, world.categories.index(other)] = 1.0
-    return table
-
-
-def simulate_log(dice: Dice, world: World, registered_day: Floats, favoured: Codes) -> tuple[pd.DataFrame, pd.DataFrame]:
+def simulate_log(
+    dice: Dice, world: World, registered_day: Floats, favoured: Codes
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All events and all impressions of the log, as numbers: see `Records`. The world remembers the purchases."""
     visits = visit_times(dice, world.truth, registered_day)
     users = np.repeat(np.arange(len(visits)), [len(mine) for mine in visits])
@@ -232,7 +233,7 @@ def as_table(world: World, rows: pd.DataFrame, prices: Floats, devices: NDArray[
     """Numbers of `Records` as the shop's events, with labels and attributes."""
     user, item = rows["user"].to_numpy(dtype=np.int64), rows["item"].to_numpy(dtype=np.int64)
     table = pd.DataFrame({"user_id": world.user_ids[user], "item_id": world.item_ids[item]})
-    kind = rows["kind"].to_numpy(dtype=np.int64) if "kind" in rows else None
+    kind = rows["kind"].to_numpy(dtype=np.int64) if rows["kind"].notna().all() else None
     table["event_type"] = "impression" if kind is None else np.array(EVENT_KINDS, dtype=object)[kind]
     table["timestamp"] = rows["time"].to_numpy(dtype=np.int64)
     table["session_id"] = [f"V{number:06d}" for number in rows["session"].to_numpy(dtype=np.int64)]
@@ -246,7 +247,6 @@ def as_table(world: World, rows: pd.DataFrame, prices: Floats, devices: NDArray[
         table["list_id"] = ("L" + table["session_id"].str[1:]).where(surface == 0, None)
         table["dwell_ms"] = rows["dwell"].astype("Int32")
         table["price"] = np.where(kind == EVENT_KINDS.index("buy"), prices[item], np.nan)
-        table["quantity"] = pd.array(np.where(kind == EVENT_KINDS.index("buy"), 1, -1), dtype="Int16")
-        table.loc[table["quantity"] < 0, "quantity"] = pd.NA
+        table["quantity"] = rows["quantity"].astype("Int16")
     table["propensity"] = rows["propensity"].round(9).to_numpy()
     return table

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys_lab.simulate import catalogue as words
-from recsys_lab.simulate.dice import Dice
+from recsys_lab.simulate.dice import Dice, Floats
 
 DAYS = 90
 HIDDEN = 6  # dimensions of taste that no column of the catalogue tells
@@ -83,7 +83,8 @@ def product_truth(dice: Dice, products: pd.DataFrame) -> dict[str, Any]:
     appeal = 0.6 * dice.normal(count)
     has_moment = dice.uniform(count) < 0.15
     trend = np.stack(
-        [has_moment * (0.8 + 0.8 * dice.uniform(count)), DAYS * dice.uniform(count), 4 + 8 * dice.uniform(count)], axis=1
+        [has_moment * (0.8 + 0.8 * dice.uniform(count)), DAYS * dice.uniform(count), 4 + 8 * dice.uniform(count)],
+        axis=1,
     )
     editor = 0.6 * appeal + 0.8 * dice.normal(count)
     return {
@@ -123,7 +124,7 @@ def shopper_truth(dice: Dice, shoppers: pd.DataFrame, products: pd.DataFrame) ->
         "thrift": _f32(0.6 * dice.uniform(count)),
         "buyer": _f32(0.5 * dice.normal(count)),
         "focus": dice.picks(np.ones(kinds), count * (DAYS // FOCUS_DAYS + 1)).reshape(count, -1),
-        "activity": _f32(np.where(dice.uniform(count) < 0.06, 0.0, 0.085 * np.exp(0.9 * dice.normal(count)))),
+        "activity": _f32(np.where(dice.uniform(count) < 0.06, 0.0, 0.095 * np.exp(0.9 * dice.normal(count)))),
     }
 
 
@@ -145,5 +146,5 @@ def _shelf(products: pd.DataFrame, editor: NDArray[np.float64]) -> Codes:
     return order.to_numpy().astype(np.int64) - 1
 
 
-def _f32(values: NDArray[np.float64]) -> Floats32:
+def _f32(values: Floats) -> Floats32:
     return np.round(values, 5).astype(np.float32)

@@ -26,6 +26,7 @@ MEGABYTES = 15
 NEAR_CLICKSTREAM = {
     "next product seen before in the session": 0.04,
     "next product of the same category": 0.10,
+    "clicks of two weeks kept by the top 10 % of before": 0.08,
     "clicks on the 5 % most clicked": 0.10,
     "clicks on the 10 % most clicked": 0.10,
     "clicks on the 20 % most clicked": 0.10,
