@@ -1,0 +1,69 @@
+"""The course's charts: one theme, a finding as the title, and a display that works without a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F")
+"""Okabe and Ito's colours (2008), told apart by nearly everybody; the grey in place of their black and yellow."""
+
+INK = "#6b7280"  # text and axes: readable on white and on dark grey
+
+
+def _theme() -> Any:
+    text: dict[str, Any] = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12}
+    lines = {"gridColor": INK, "gridOpacity": 0.2, "domainColor": INK, "tickColor": INK}
+    return {
+        "config": {
+            "background": "transparent",
+            "view": {"stroke": None, "continuousWidth": 460, "continuousHeight": 260},
+            "title": {"anchor": "start", "fontSize": 14, "color": INK, "offset": 10},
+            "axis": {**text, **lines, "titleFontWeight": "normal"},
+            "legend": text,
+            "range": {"category": list(PALETTE)},
+            "mark": {"color": PALETTE[0]},
+        }
+    }
+
+
+def enable() -> None:
+    """Use the course's theme, and show charts without a network: the chart's specification beside a picture of it.
+
+    The picture needs `vl-convert-python` (in requirements.txt); without it only the specification is shown.
+    """
+    alt.theme.register("recsys_lab", enable=True)(_theme)
+    alt.renderers.register("recsys_lab", _bundle)
+    alt.renderers.enable("recsys_lab")
+
+
+def _bundle(spec: dict[str, Any], **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """JupyterLab draws the specification itself, other viewers show the picture, a terminal the words."""
+    words = str(spec.get("description") or _title(spec))
+    bundle: dict[str, Any] = {"application/vnd.vegalite.v5+json": spec, "text/plain": words}
+    try:
+        import vl_convert
+    except ModuleNotFoundError:
+        return bundle, {}
+    bundle["image/png"] = vl_convert.vegalite_to_png(spec, scale=1.5)
+    return bundle, {"image/png": {"alt": words}}
+
+
+def _title(spec: dict[str, Any]) -> str:
+    title = spec.get("title", "chart")
+    text = title.get("text", "chart") if isinstance(title, dict) else title
+    return " ".join(text) if isinstance(text, list) else str(text)
+
+
+def intervals(spans: pd.DataFrame, label: str, metric: str, title: str) -> Any:
+    """A point on its interval for each row of `spans` (columns `label`, mean, low, high), in the order given."""
+    words = "; ".join(f"{row[label]} {row['mean']:.3g}" for _, row in spans.iterrows())
+    base = alt.Chart(spans).encode(y=alt.Y(f"{label}:N", sort=None, title=None))
+    tooltip = [label, *[alt.Tooltip(name, format=".4g") for name in ("mean", "low", "high")]]
+    lines = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=f"{metric}, with 95 % interval"), x2="high:Q")
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(x="mean:Q", tooltip=tooltip)
+    chart = alt.layer(lines, points, title=title, description=f"{title}. {metric}: {words}.")
+    sized: Any = chart.properties(width=460, height=alt.Step(26))
+    return sized

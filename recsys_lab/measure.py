@@ -1,0 +1,141 @@
+"""Puts the methods to the boards: what the scoreboard command, the notebooks and the stored results have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recsys_lab.datasets import DataError, Shop, load_clickstream, load_retail, load_shop
+from recsys_lab.datasets.simulated import shop_folder
+from recsys_lab.evaluation import Board, Scoreboard, evaluate
+from recsys_lab.evaluation.boards import basket_board, home_board, next_board, retail_boards, session_board
+from recsys_lab.evaluation.provenance import code_hash, data_hash
+from recsys_lab.evaluation.scoreboard import CEILING
+from recsys_lab.evaluation.truth import ab_board, load_truth
+from recsys_lab.methods import ROWS, Make, ceiling
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """A board and the methods that stand on it."""
+
+    board: Board
+    rows: Mapping[str, Make]
+
+
+def of_log(log: str, board: str | None = None) -> Iterator[Contest]:
+    """The contests of a log: "shop" (all its boards, or one), "clickstream" or "retail"."""
+    if log == "shop":
+        shop = load_shop(impressions=False)
+        names = [board] if board else ["home", "next", "basket", "ab"]
+        yield from (shop_contest(shop, name) for name in names)
+    elif log == "clickstream":
+        yield clickstream_contest(load_clickstream())
+    elif log == "retail":
+        yield from (Contest(board, ROWS[board.name]) for board in retail_boards(load_retail()))
+    else:
+        raise DataError(f"log: {log!r} is none of shop, clickstream, retail; use one of these")
+
+
+def shop_contest(shop: Shop, name: str) -> Contest:
+    """One board of the simulated shop, with the truth's own recommender as the ceiling."""
+    world = load_truth(shop, shop_folder() / "truth.npz")
+    split = shop.split()
+    past, future = split.before_test, split.test
+    make: dict[str, Callable[[], Board]] = {
+        "home": lambda: home_board(past, future),
+        "next": lambda: next_board(past, future),
+        "basket": lambda: basket_board(past, future),
+        "ab": lambda: ab_board(past, future, world),
+    }
+    board = make[name]()
+    return Contest(board, {**ROWS[name], CEILING: ceiling(name, world)})
+
+
+def clickstream_contest(log: Shop) -> Contest:
+    """The next click on the real clickstream: learned from sessions of two clicks or more, tested on two weeks."""
+    split = log.split()
+    board = next_board(split.before_test, split.test, min_length=2, name="clickstream")
+    return Contest(board, ROWS["clickstream"])
+
+
+def of_sessions(train: Path, test: Path) -> Iterator[Contest]:
+    """The contest of two session files. Raises `DataError` for a file that does not hold what it should."""
+    sessions = [_labels(train, number, session) for number, session in enumerate(_entries(train, "sessions"))]
+    pairs = []
+    for number, pair in enumerate(_entries(test, "[prefix, target] pairs")):
+        if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], list):
+            raise DataError(f"{test}: entry {number} is {_short(pair)}; each has to be a pair [[product, …], product]")
+        prefix = _labels(test, number, pair[0]) if pair[0] else []  # an empty one asks at the start of a visit
+        pairs.append((prefix, _labels(test, number, [pair[1]])[0]))
+    yield Contest(session_board(sessions, pairs), ROWS["sessions"])
+
+
+def run(
+    contests: Iterator[Contest], methods: Sequence[str] | None = None, tell: Callable[[str], None] = lambda line: None
+) -> Iterator[Scoreboard]:
+    """Measure and yield one scoreboard a contest. `methods` keeps these rows; `tell` hears what is being done."""
+    for contest in contests:
+        unknown = sorted(set(methods or ()) - set(contest.rows))
+        if unknown:
+            known = ", ".join(contest.rows)
+            raise DataError(f"methods: board {contest.board.name} has no {', '.join(unknown)}; it has {known}")
+        scores = Scoreboard.of(contest.board)
+        asked = data_hash(contest.board)
+        for name, make in contest.rows.items():
+            if methods is None or name in methods:
+                tell(f"{contest.board.name}: {name} …")
+                recommender = make()
+                result = evaluate(recommender, contest.board, name)
+                scores.add(result, {"data": asked, "code": code_hash(recommender)})
+        yield scores
+
+
+def keys(contest: Contest) -> dict[str, dict[str, str]]:
+    """What each row of a contest would be keyed by now, without measuring it."""
+    asked = data_hash(contest.board)
+    return {name: {"data": asked, "code": code_hash(make())} for name, make in contest.rows.items()}
+
+
+def as_text(scores: Scoreboard) -> str:
+    """A scoreboard for the terminal: counts, table, and what to read off it."""
+    facts = ", ".join(f"{value:,} {name}" for name, value in scores.facts.items())
+    lines = [f"{scores.name}: {facts}", scores.to_table().to_string()]
+    room = scores.room()
+    lines += [room] if room else []
+    lines += [f"{method} is better than the truth: it must have read the future." for method in scores.too_good()]
+    return "\n".join([*lines, "[low, high]: 95 % interval, bootstrap over shoppers or sessions."])
+
+
+def _entries(path: Path, what: str) -> list[Any]:
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path}: not JSON: {error.msg} in line {error.lineno}; it has to be a list of {what}"
+        ) from None
+    if not isinstance(held, list) or not held:
+        raise DataError(f"{path}: it holds {_short(held)}; it has to be a list of {what} that is not empty")
+    return held
+
+
+def _labels(path: Path, number: int, products: Any) -> list[str]:
+    """Product ids as texts; whole numbers become their digits."""
+    if not isinstance(products, list) or not products:
+        raise DataError(f"{path}: entry {number} is {_short(products)}; it has to be a list of product ids, not empty")
+    for product in products:
+        if isinstance(product, bool) or not isinstance(product, str | int) or product == "":
+            raise DataError(f"{path}: entry {number} holds {_short(product)}; product ids are texts or whole numbers")
+    return [str(product) for product in products]
+
+
+def _short(thing: Any) -> str:
+    text = json.dumps(thing, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "…"
