@@ -1,0 +1,66 @@
+# The course's commands. Needs GNU make 3.81 or newer and a Python 3.11, 3.12 or 3.13: make test PYTHON=python3.12
+
+PYTHON ?= python3
+VENV ?= .venv
+# Further arguments for `make lab` and `make data`, for example: make lab ARGS=--no-browser
+ARGS ?=
+
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+
+.DEFAULT_GOAL := help
+# The steps follow each other, also under make -j: the first that fails is the last thing on the screen.
+.NOTPARALLEL:
+.PHONY: help lab test test-unit test-notebooks test-all check data clean environment environment-dev
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+lab: environment ## Open the course in JupyterLab, on this computer only
+	@JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+	  $(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" $(ARGS) notebooks/00_start_here.ipynb
+
+test: check test-unit test-notebooks ## All checks and tests: style, types, imports, units, notebooks
+	@echo; echo "== All of it passed"
+
+check: environment-dev ## Style, types and who imports whom
+	@echo; echo "== Style"
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
+	@echo; echo "== Types"
+	$(BIN)/python -m mypy
+	@echo; echo "== Imports"
+	$(BIN)/lint-imports
+
+test-unit: environment-dev ## The unit tests
+	@echo; echo "== Unit tests"
+	$(BIN)/python -m pytest -m "not slow"
+
+test-notebooks: environment-dev ## Run each notebook from top to bottom
+	@echo; echo "== Notebooks"
+ifneq ($(wildcard notebooks/*.ipynb),)
+	$(BIN)/python -m pytest --nbmake -o addopts=-ra notebooks
+else
+	@echo "There is no notebook yet."
+endif
+
+# pytest ends with 5 when it finds no test at all
+test-all: test ## The same, and the tests that take minutes
+	@echo; echo "== Slow tests"
+	$(BIN)/python -m pytest -m slow || [ $$? -eq 5 ]
+
+data: environment ## Make the simulated shop anew (data/shop)
+	$(BIN)/python -m recsys_lab simulate $(ARGS)
+
+clean: ## Remove caches and what was built; the environment (.venv) stays
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .jupyter
+	find . -path './.venv*' -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+environment:
+	@$(PYTHON) tools/environment.py --venv $(VENV)
+
+environment-dev:
+	@$(PYTHON) tools/environment.py --dev --venv $(VENV)
