@@ -14,7 +14,7 @@ endif
 .DEFAULT_GOAL := help
 # The steps follow each other, also under make -j: the first that fails is the last thing on the screen.
 .NOTPARALLEL:
-.PHONY: help lab test test-unit test-notebooks test-all check data clean environment environment-dev
+.PHONY: help lab test test-unit test-notebooks test-all check data scoreboards clean environment environment-dev
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ endif
 test-all: test ## The same, and the tests that take minutes
 	@echo; echo "== Slow tests"
 	$(BIN)/python -m pytest -m slow || [ $$? -eq 5 ]
+
+scoreboards: environment ## Measure every board anew (benchmarks/results)
+	$(BIN)/python benchmarks/scoreboards.py $(ARGS)
 
 data: environment ## Make the simulated shop anew (data/shop)
 	$(BIN)/python -m recsys_lab simulate $(ARGS)

@@ -62,7 +62,9 @@ def intervals(spans: pd.DataFrame, label: str, metric: str, title: str) -> Any:
     words = "; ".join(f"{row[label]} {row['mean']:.3g}" for _, row in spans.iterrows())
     base = alt.Chart(spans).encode(y=alt.Y(f"{label}:N", sort=None, title=None))
     tooltip = [label, *[alt.Tooltip(name, format=".4g") for name in ("mean", "low", "high")]]
-    lines = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=f"{metric}, with 95 % interval"), x2="high:Q")
+    lines = base.mark_rule(strokeWidth=2, color=PALETTE[0]).encode(
+        x=alt.X("low:Q", title=f"{metric}, with 95 % interval"), x2="high:Q"
+    )
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x="mean:Q", tooltip=tooltip)
     chart = alt.layer(lines, points, title=title, description=f"{title}. {metric}: {words}.")
     sized: Any = chart.properties(width=460, height=alt.Step(26))

@@ -15,6 +15,9 @@ True
 **Missing values.** A product without a value satisfies no comparison on that field, neither `==` nor `!=`.
 `~` is plain negation of what it stands before, so `~(field("colour") == "red")` keeps a product without a colour, while
 `field("colour") != "red"` drops it.
+
+**Kinds.** A text is compared with texts, a number with numbers, True and False with each other; a list is asked what it
+`contains`. Anything else is a mistake in the filter and raises `FilterError`: it would only find nothing, quietly.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ import math
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -33,6 +36,7 @@ Value = str | int | float | bool
 Op = Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in", "contains"]
 Mask = NDArray[np.bool_]
 
+_LISTS = (list, tuple, set, frozenset, np.ndarray)
 _ORDERED: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -67,12 +71,20 @@ class Filter:
     def __or__(self, other: Filter) -> Filter:
         return Or((self, _filter(other)))
 
+    def __rand__(self, other: object) -> Filter:
+        return _filter(other) & self
+
+    def __ror__(self, other: object) -> Filter:
+        return _filter(other) | self
+
     def __invert__(self) -> Filter:
         return Not(self)
 
     def __bool__(self) -> bool:
         # Python's `and`, `or`, `not` and chained comparisons would silently drop half of the filter.
-        raise FilterError("a filter has no truth value: combine filters with & | ~ and put each comparison in brackets")
+        raise FilterError(
+            f"the filter {self} has no truth value: combine filters with & | ~ and put each comparison in brackets"
+        )
 
 
 @dataclass(frozen=True)
@@ -112,14 +124,20 @@ class Compare(Filter):
         return np.asarray(ordered, dtype=bool)
 
     def _check_kind(self, column: pd.Series[Any], wanted: tuple[Value, ...]) -> None:
-        """Text is compared with text and numbers with numbers: anything else is a mistake, not an empty result."""
-        held_text = isinstance(column.iloc[0], str)
+        """Values are compared with their own kind: anything else is a mistake, not an empty result."""
+        mixable = column.dtype == object or isinstance(column.dtype, pd.CategoricalDtype)
+        kinds = {_kind(held) for held in (set(map(type, column)) if mixable else {type(column.iloc[0])})}
+        if len(kinds) > 1:
+            raise FilterError(
+                f"filter on {self.field!r}: the field mixes {' and '.join(sorted(kinds))};"
+                f" convert the column to one kind"
+            )
+        kind = kinds.pop()
         for value in wanted:
-            if isinstance(value, str) != held_text:
-                kind = "text" if held_text else f"of kind {type(column.iloc[0]).__name__}"
+            if _kind(type(value)) != kind:
                 raise FilterError(
-                    f"filter on {self.field!r}: the field is {kind}, so it cannot be compared with {value!r};"
-                    f" give {'text in quotes' if held_text else 'a number'}"
+                    f"filter on {self.field!r}: the field holds {kind}, so it cannot be compared with {value!r};"
+                    f" {_ADVICE.get(kind, 'compare a column of texts, numbers or True/False')}"
                 )
 
     def __str__(self) -> str:
@@ -139,7 +157,8 @@ class And(Filter):
 
     def mask(self, products: pd.DataFrame) -> Mask:
         """True where every part is; shape [rows]."""
-        return np.logical_and.reduce([part.mask(products) for part in self.parts])
+        passed: Mask = np.logical_and.reduce([part.mask(products) for part in self.parts])
+        return passed
 
     def __str__(self) -> str:
         return "(" + " and ".join(map(str, self.parts)) + ")"
@@ -158,7 +177,8 @@ class Or(Filter):
 
     def mask(self, products: pd.DataFrame) -> Mask:
         """True where some part is; shape [rows]."""
-        return np.logical_or.reduce([part.mask(products) for part in self.parts])
+        passed: Mask = np.logical_or.reduce([part.mask(products) for part in self.parts])
+        return passed
 
     def __str__(self) -> str:
         return "(" + " or ".join(map(str, self.parts)) + ")"
@@ -210,6 +230,15 @@ class field:
     def __ge__(self, value: Value) -> Filter:
         return self._compare(">=", value)
 
+    def _alone(self, *_: object) -> NoReturn:
+        # Without brackets & binds before ==, and `field("on_sale") and ...` would drop the first half.
+        raise FilterError(
+            f"filter on {self.name!r}: a field alone is no filter; compare it, in brackets:"
+            f" (field({self.name!r}) == ...) & (...)"
+        )
+
+    __bool__ = __and__ = __rand__ = __or__ = __ror__ = __invert__ = _alone
+
     def isin(self, values: Collection[Value]) -> Filter:
         """The value is one of `values`; none passes an empty collection."""
         return self._among("in", values)
@@ -223,11 +252,15 @@ class field:
         return self._compare("contains", value)
 
     def _among(self, op: Op, values: Collection[Value]) -> Filter:
-        if isinstance(values, str) or not isinstance(values, Collection):
+        if isinstance(values, str | bytes) or not isinstance(values, Collection):
             raise FilterError(f"filter on {self.name!r}: {op} takes a list of values, not {values!r}; put it in a list")
+        if isinstance(values, set | frozenset):
+            values = sorted(values, key=repr)  # a set's own order differs from run to run, and so would str(filter)
         return Compare(self.name, op, tuple(self._value(value) for value in values))
 
     def _compare(self, op: Op, value: Value) -> Filter:
+        if op in _ORDERED and isinstance(value, bool | np.bool_):
+            raise FilterError(f"filter on {self.name!r}: {value!r} has no order, so {op} means nothing; use == or !=")
         return Compare(self.name, op, self._value(value))
 
     def _value(self, value: Any) -> Value:
@@ -242,6 +275,27 @@ class field:
         return value
 
 
+_ADVICE = {
+    "text": "give text in quotes",
+    "numbers": "give a number",
+    "True or False": "give True or False",
+    "lists": "use .contains(...)",
+}
+
+
+def _kind(held: type) -> str:
+    """The kind of a value, for people: values of two kinds are never compared."""
+    if issubclass(held, str):
+        return "text"
+    if issubclass(held, bool | np.bool_):  # before numbers: in Python True is a 1
+        return "True or False"
+    if issubclass(held, int | float | np.integer | np.floating):
+        return "numbers"
+    if issubclass(held, _LISTS):
+        return "lists"
+    return f"values of type {held.__name__}"
+
+
 def _filter(thing: object) -> Filter:
     if not isinstance(thing, Filter):
         raise FilterError(f"{thing!r} is not a filter; write field(...) == ..., in brackets, on both sides of & and |")
@@ -252,9 +306,9 @@ def _contains(name: str, held: Any, value: Any) -> bool:
     if isinstance(held, str):
         if not isinstance(value, str):
             raise FilterError(
-                f"filter on {name!r}: the field is text, so it cannot contain {value!r}; give text in quotes"
+                f"filter on {name!r}: the field holds text, so it cannot contain {value!r}; give text in quotes"
             )
         return value in held
-    if isinstance(held, list | tuple | set | frozenset | np.ndarray):
-        return value in held
+    if isinstance(held, _LISTS):
+        return any(_kind(type(part)) == _kind(type(value)) and part == value for part in held)
     raise FilterError(f"filter on {name!r}: contains works on text and on lists, not on {type(held).__name__}")

@@ -29,7 +29,7 @@ class Contest:
 def of_log(log: str, board: str | None = None) -> Iterator[Contest]:
     """The contests of a log: "shop" (all its boards, or one), "clickstream" or "retail"."""
     if log == "shop":
-        shop = load_shop(impressions=False)
+        shop = load_shop()
         names = [board] if board else ["home", "next", "basket", "ab"]
         yield from (shop_contest(shop, name) for name in names)
     elif log == "clickstream":

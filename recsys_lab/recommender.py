@@ -65,7 +65,7 @@ class Recommendations:
     def to_frame(self, products: pd.DataFrame | None = None) -> pd.DataFrame:
         """One row a product with `item_id` and `score`, and the columns of `products` beside them."""
         frame = pd.DataFrame({"item_id": list(self.item_ids), "score": list(self.scores)})
-        return frame if products is None else frame.merge(products, on="item_id", how="left")
+        return frame if products is None else frame.merge(products, on="item_id", how="left", suffixes=("", "_product"))
 
     def explain(self) -> pd.DataFrame:
         """The list with the terms of each score. Raises `ValueError` where the method has no terms to show."""
@@ -143,7 +143,7 @@ class ScoringRecommender:
         self.items_ = shop.tie_order
         self._column: dict[str, int] = {item: column for column, item in enumerate(self.items_)}
         self.fitted_until_ = int(shop.events["timestamp"].max()) if len(shop.events) else -1
-        self._products = shop.products.set_index("item_id", drop=False).loc[self.items_]
+        self._products = shop.products.set_index("item_id", drop=False).loc[self.items_.tolist()]
         self._launched = None
         if "launched_at" in self._products.columns:
             self._launched = self._products["launched_at"].to_numpy(dtype=np.int64)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,7 @@ from recsys_lab.datasets.events import DataError, Event
 
 DAY_MS = 86_400_000
 VISIT_GAP_MS = 30 * 60_000
-"""A pause after which the next event of a shopper begins a new visit, where a log has no session ids (half an hour)."""
+"""Half an hour: where a log has no session ids, a longer pause of a shopper begins a new visit."""
 
 _EVENT_KEYS = ("user_id", "item_id", "event_type", "timestamp", "session_id")
 
@@ -54,28 +55,26 @@ class Shop:
     ) -> Shop:
         """Check and keep the tables of a shop. Raises `DataError` with the column, the rule and the first offender.
 
-        Ids may be whole numbers: they become texts. Times may be datetimes: they become int64 milliseconds. Without
-        `session_id`, half an hour without an event ends a visit; without `shoppers`, they are those who have events.
+        Ids may be whole numbers: they become texts. Times may be datetimes: they become int64 milliseconds (UTC where
+        they name no zone). Without `session_id`, more than half an hour without an event ends a visit; without
+        `shoppers`, they are those who have events or impressions. The frames that are given stay as they are.
         """
-        products = products.assign(item_id=schema.labels("products", products, "item_id"))
-        if "launched_at" in products.columns:
-            products["launched_at"] = schema.timestamps("products", products["launched_at"])
-        products = schema.validate("products", products, {"item_id": "unique"}, schema.PRODUCT_COLUMNS)
+        products = _labelled("products", products, "item_id", schema.PRODUCT_COLUMNS)
         if products.empty:
             raise DataError("products: the table is empty; a shop needs at least one product")
-        events = _events("events", events, products)
-        if shoppers is None:
-            shoppers = pd.DataFrame({"user_id": sorted(events["user_id"].unique())})
-        shoppers = shoppers.assign(user_id=schema.labels("shoppers", shoppers, "user_id"))
-        shoppers = schema.validate("shoppers", shoppers, {"user_id": "unique"}, schema.SHOPPER_COLUMNS)
-        _known("events", "user_id", events["user_id"], shoppers["user_id"], "shoppers")
+        if shoppers is not None:
+            shoppers = _labelled("shoppers", shoppers, "user_id", schema.SHOPPER_COLUMNS)
+        events = _events("events", events, products, shoppers)
         if impressions is not None:
-            impressions = _events("impressions", impressions, products)
-        return cls(name, products.reset_index(drop=True), shoppers.reset_index(drop=True), events, impressions)
+            impressions = _events("impressions", impressions, products, shoppers)
+        if shoppers is None:
+            seen = set(events["user_id"]) | set(() if impressions is None else impressions["user_id"])
+            shoppers = pd.DataFrame({"user_id": sorted(seen)})
+        return cls(name, products, shoppers, events, impressions)
 
     @classmethod
     def from_sessions(cls, sessions: Sequence[Sequence[str]], name: str = "sessions") -> Shop:
-        """A shop of clicks alone, from lists of product ids in the order of clicks; a session stands for its shopper."""
+        """A shop of clicks, from lists of product ids in the order of clicks; a session stands for its shopper."""
         users = [f"s{number}" for number, session in enumerate(sessions) for _ in session]
         items = [str(item) for session in sessions for item in session]
         times = [number * DAY_MS + at * 60_000 for number, session in enumerate(sessions) for at in range(len(session))]
@@ -132,6 +131,10 @@ class Shop:
         Consecutive repeats of a product are removed (`collapse`) *before* sessions that are too short are dropped: a
         reload of one page is no sequence.
         """
+        return self._sequences(event_type, collapse, min_length).reset_index(drop=True)
+
+    def _sequences(self, event_type: str, collapse: bool, min_length: int) -> pd.DataFrame:
+        """The rows of `sequences`, numbered as in `events`."""
         rows = self.events[self.events["event_type"] == event_type]
         start = rows.groupby("session_id")["timestamp"].transform("min")
         rows = rows.assign(_start=start).sort_values(["_start", "session_id", "timestamp"], kind="stable")
@@ -141,7 +144,34 @@ class Shop:
             fresh[1:] = (item[1:] != item[:-1]) | (session[1:] != session[:-1])
             rows = rows[fresh]
         length = rows.groupby("session_id")["item_id"].transform("size")
-        return rows[length >= min_length].drop(columns="_start").reset_index(drop=True)
+        return rows[length >= min_length].drop(columns="_start")
+
+    def without_repeats(self, min_length: int = 1) -> Shop:
+        """The same shop with the clicks of its `sequences` only; events of other types, and the order, stay."""
+        kept = self.events.index.isin(self._sequences("clicked_on", True, min_length).index)
+        return self.only(self.events[kept | (self.events["event_type"] != "clicked_on")])
+
+    def split(self, test_days: int = 14, tune_days: int = 7) -> Split:
+        """Split by global time, in whole days (UTC): the last `test_days` to test, `tune_days` before them to tune on.
+
+        Raises `DataError` when the log is too short to leave a day to learn from.
+        """
+        if test_days < 1 or tune_days < 1:
+            raise DataError(f"split: test_days {test_days} and tune_days {tune_days} have to be at least 1")
+        if self.events.empty:
+            raise DataError("split: the shop has no events; there is nothing to learn from or to test on")
+        first, last = int(self.events["timestamp"].min()) // DAY_MS, int(self.events["timestamp"].max()) // DAY_MS
+        if last - first + 1 <= test_days + tune_days:
+            raise DataError(
+                f"split: the log spans {last - first + 1} days, too few for {tune_days} to tune and {test_days} to"
+                f" test; choose fewer: .split(test_days=..., tune_days=...)"
+            )
+        test_ms = (last - test_days + 1) * DAY_MS
+        tune_ms = test_ms - tune_days * DAY_MS
+        return Split(
+            train=self.between(None, tune_ms), tune=self.between(tune_ms, test_ms),
+            before_test=self.between(None, test_ms), test=self.between(test_ms, None),
+        )  # fmt: skip
 
     @cached_property
     def fingerprint(self) -> str:
@@ -152,6 +182,17 @@ class Shop:
         return digest.hexdigest()[:16]
 
 
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A shop's log cut by time: choose with `train` and `tune`; then learn from `before_test`, once, and test."""
+
+    train: Shop
+    tune: Shop
+    before_test: Shop
+    """`train` and `tune` together."""
+    test: Shop
+
+
 def frame_hash(frame: pd.DataFrame) -> str:
     """sha256 of a frame's column names and values (hex); independent of index, dtype flavour and pandas version.
 
@@ -160,61 +201,99 @@ def frame_hash(frame: pd.DataFrame) -> str:
     """
     digest = hashlib.sha256()
     for name in frame.columns:
-        values = frame[name]
-        digest.update(f"{name}\x1f".encode())
-        if isinstance(values.dtype, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(values):
-            texts = values.astype(object).where(values.notna(), "\x00")
-            digest.update("\x1f".join(map(str, texts)).encode("utf-8", "surrogatepass"))
-        elif pd.api.types.is_float_dtype(values):
-            digest.update(values.to_numpy(dtype="float64", na_value=np.nan).tobytes())
-        else:
-            digest.update(values.to_numpy(dtype="int64").tobytes())
+        kind, content = _column_content(frame[name])
+        # Lengths in front and JSON for texts: no separator that a value could hold, so no two frames look alike.
+        digest.update(json.dumps([str(name), kind, len(content)]).encode() + content)
     return digest.hexdigest()
 
 
+def _column_content(values: pd.Series[Any]) -> tuple[str, bytes]:
+    """What a column holds, and its values as bytes."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(object)
+    missing, values = values.isna(), values.infer_objects()
+    if pd.api.types.is_bool_dtype(values) and not missing.any():
+        return "flags", values.to_numpy(dtype=bool).tobytes()
+    if pd.api.types.is_integer_dtype(values) and not missing.any():
+        return "whole numbers", values.to_numpy(dtype="<i8").tobytes()
+    if pd.api.types.is_integer_dtype(values) or pd.api.types.is_float_dtype(values):
+        numbers = values.to_numpy(dtype="<f8", na_value=np.nan) + 0.0  # 0.0 for -0.0, and below one NaN for all
+        return "numbers", np.where(np.isnan(numbers), np.nan, numbers).tobytes()
+    held = [
+        value if value is None or isinstance(value, str) else [str(value)]  # the number 1 is not the text "1"
+        for value in _python_values(values)
+    ]
+    return "texts", json.dumps(held).encode()
+
+
 def as_events(rows: pd.DataFrame) -> list[Event]:
-    """Rows of a shop's events as `Event`s, with the attributes that have a value."""
-    attrs = [name for name in schema.EVENT_COLUMNS if name in rows.columns]
-    held = {name: rows[name].to_numpy(dtype=object, na_value=None) for name in attrs}
+    """Rows of a shop's events as `Event`s, with the attributes that have a value.
+
+    Their ids are those of the column `id`; without one, session and row number: a log may hold equal rows.
+    """
+    held = {name: _python_values(rows[name]) for name in schema.EVENT_COLUMNS if name in rows.columns}
     keys = [rows[name].tolist() for name in _EVENT_KEYS]
+    numbers = rows.index.tolist() if rows.index.is_unique else range(len(rows))
+    ids = [f"{session}/{at}" for session, at in zip(keys[-1], numbers, strict=True)]
+    if "id" in rows.columns:
+        ids = rows["id"].tolist()
     made = []
     for at, (user, item, kind, time, session) in enumerate(zip(*keys, strict=True)):
         attr = {name: values[at] for name, values in held.items() if values[at] is not None}
-        made.append(Event(user, item, kind, time, session, attr, id=f"{session}/{rows.index[at]}"))
+        made.append(Event(user, item, kind, time, session, attr, id=ids[at]))
     return made
 
 
-def _events(table: str, frame: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
+def _python_values(values: pd.Series[Any]) -> list[Any]:
+    """A column as Python's own values, None where there is none."""
+    return [None if gone else value for value, gone in zip(values.tolist(), values.isna().tolist(), strict=True)]
+
+
+def _labelled(table: str, frame: pd.DataFrame, key: str, optional: Mapping[str, str]) -> pd.DataFrame:
+    """A checked table of products or shoppers."""
+    frame = schema.table(table, frame)
+    frame = frame.assign(**{key: schema.labels(table, frame, key)})
+    return schema.validate(table, frame, {key: "unique"}, optional)
+
+
+def _events(table: str, frame: pd.DataFrame, products: pd.DataFrame, shoppers: pd.DataFrame | None) -> pd.DataFrame:
     """Checked events in order of time, with every key column there."""
-    frame = frame.assign(**{key: schema.labels(table, frame, key) for key in ("user_id", "item_id")})
-    if "timestamp" not in frame.columns:
-        raise DataError(f"{table}: the column 'timestamp' is missing; it has to hold milliseconds since 1970")
-    frame["timestamp"] = schema.timestamps(table, frame["timestamp"])
-    frame = frame.sort_values("timestamp", kind="stable", ignore_index=True)
-    if "session_id" in frame.columns:
-        frame["session_id"] = schema.labels(table, frame, "session_id")
-    else:
-        frame["session_id"] = _visits(frame)
-    required = {
-        "user_id": "label",
-        "item_id": "label",
-        "event_type": "event type",
-        "timestamp": "time",
-        "session_id": "label",
-    }
+    frame = schema.table(table, frame)
+    given = [name for name in ("session_id", "id") if name in frame.columns]
+    frame = frame.assign(**{name: schema.labels(table, frame, name) for name in ("user_id", "item_id", *given)})
+    required = {"user_id": "label", "item_id": "label", "event_type": "event type", "timestamp": "time"}
+    required |= {name: {"session_id": "label", "id": "unique"}[name] for name in given}
     frame = schema.validate(table, frame, required, schema.EVENT_COLUMNS)
-    if "id" in frame.columns:
-        frame = schema.validate(table, frame, {"id": "unique"}, {})
     _known(table, "item_id", frame["item_id"], products["item_id"], "products")
+    if shoppers is not None:
+        _known(table, "user_id", frame["user_id"], shoppers["user_id"], "shoppers")
+    if "session_id" in given:
+        _one_shopper_each(table, frame)
+    frame = frame.sort_values("timestamp", kind="stable", ignore_index=True)
+    if "session_id" not in frame.columns:
+        frame["session_id"] = _visits(frame)
     others = [name for name in frame.columns if name not in _EVENT_KEYS]
     return frame[[*_EVENT_KEYS, *others]]
 
 
 def _visits(events: pd.DataFrame) -> pd.Series[str]:
-    """A session id for each event: a new one when the shopper was away for `VISIT_GAP_MS`."""
+    """A session id for each event: a new one when the shopper was away for longer than `VISIT_GAP_MS`."""
     pause = events.groupby("user_id")["timestamp"].diff()
     number = (pause > VISIT_GAP_MS).groupby(events["user_id"]).cumsum()
     return events["user_id"] + "/" + number.astype("int64").astype(str)
+
+
+def _one_shopper_each(table: str, frame: pd.DataFrame) -> None:
+    # Many logs count each shopper's sessions 1, 2, 3: taken as they are, they would melt into sessions of strangers.
+    pairs = frame[["session_id", "user_id"]].drop_duplicates()
+    shared = pairs["session_id"].duplicated()
+    if shared.any():
+        row, session = pairs.index[shared][0], pairs["session_id"][shared].iloc[0]
+        users = pairs.loc[pairs["session_id"] == session, "user_id"].tolist()
+        raise DataError(
+            f"{table}.session_id: row {row} has {session!r} of {users[1]!r}, but a session belongs to one shopper and"
+            f" this one to {users[0]!r}; make them unique: user_id + '/' + session_id"
+        )
 
 
 def _known(table: str, column: str, used: pd.Series[str], known: Iterable[str], where: str) -> None:
@@ -222,8 +301,8 @@ def _known(table: str, column: str, used: pd.Series[str], known: Iterable[str], 
     if strange.any():
         first = int(np.flatnonzero(strange.to_numpy())[0])
         raise DataError(
-            f"{table}.{column}: row {first} has {used.iloc[first]!r}, which is not in {where} ({int(strange.sum())} rows"
-            f" in all); add it to {where} or drop these rows"
+            f"{table}.{column}: row {first} has {used.iloc[first]!r}, which is not in {where} (rows like this:"
+            f" {int(strange.sum())}); add it to {where} or drop them"
         )
 
 

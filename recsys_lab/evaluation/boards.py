@@ -57,7 +57,7 @@ def home_board(past: Shop, future: Shop, k: int = 10, name: str = "home") -> Boa
         bought.append({event.item_id for event in visit.events if event.event_type == "buy"})
         known.append(bool(visit.history))
         units.append(visit.shopper_id)
-    is_known = np.array(known)
+    is_known = np.array(known, dtype=bool)
 
     def purchases(judged: Judged) -> Floats:
         hit = [bool(set(row) & wanted) for row, wanted in zip(judged.ids, bought, strict=True)]

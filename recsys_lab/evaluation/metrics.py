@@ -83,7 +83,7 @@ def _check_lists(ids: Labels, catalogue: Collection[str]) -> None:
 
 def hit_rate(judged: Judged) -> Floats:
     """1 where the list holds something wanted, else 0; shape [n]. Reported as HR@k."""
-    return _measured(judged, (judged.gains > 0).any(axis=1).astype(np.float64))
+    return _measured(judged, np.array((judged.gains > 0).any(axis=1), dtype=np.float64, ndmin=1))
 
 
 def reciprocal_rank(judged: Judged) -> Floats:

@@ -126,8 +126,8 @@ def _registration(dice: Dice, world: World, shoppers: pd.DataFrame) -> tuple[pd.
     count, truth = len(shoppers), world.truth
     home = np.argmax(truth.department, axis=1)
     old = world.launched_day < 0
-    weights = ((world.department[None, :] == home[:, None]) & old[None, :]).astype(np.float64)
-    key: Floats = np.where(weights > 0, dice.uniform(weights.shape), -1.0)
+    theirs = world.department[None, :] == home[:, None]
+    key: Floats = np.where(old[None, :], dice.uniform(theirs.shape) + theirs, -1.0)
     options = np.argsort(-key, axis=1, kind="stable")[:, :3]
     liking = world.utility(np.arange(count), options, np.zeros(count))
     chosen = options[np.arange(count), dice.pick(np.exp(1.5 * liking))]

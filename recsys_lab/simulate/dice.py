@@ -46,12 +46,12 @@ class Dice:
         count = int(np.prod(size))
         raw = np.asarray(self._bits.random_raw(count), dtype=np.uint64)
         numbers: Floats = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
-        return np.asarray(numbers.reshape(size))
+        return numbers.reshape(size)
 
     def normal(self, size: int | tuple[int, ...]) -> Floats:
         """Standard normal numbers by Box and Muller, rounded to six decimals."""
         first, second = 1.0 - self.uniform(size), self.uniform(size)
-        return np.round(np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second), 6)
+        return np.asarray(np.round(np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second), 6))
 
     def pick(self, weights: Floats) -> Ints:
         """One column index for each row of `weights` [n, m], in proportion to the weights; shape [n]."""

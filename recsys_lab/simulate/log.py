@@ -142,6 +142,8 @@ class Walk:
             self.users[at], self.here[at], self.page[at], self.day[at], self.owned[row, page], self.looked[row, page]
         )
         chances = world.step(attraction, self.page[at], self.mood[at])
+        stuck = chances.sum(axis=1) == 0  # on a page of a small shop that has nothing else: the visit pauses there
+        chances[stuck, 0] = 1.0
         item = world.pages[self.page[at], dice.pick(chances)]
         place = np.floor(dice.uniform(len(at)) * np.maximum(self.clicks[at] - 1, 1)).astype(np.int64)
         item = np.where(back, self.seen[at, place], item)
@@ -150,7 +152,8 @@ class Walk:
             item = np.where(seek, self.again[at], item)
         surface = np.where(back, 3, np.where(switch, 2, 1))
         value = world.utility(self.users[at], item[:, None], self.day[at])[:, 0]
-        self._click(records, at, item, value, surface)
+        goes_on = ~stuck | back
+        self._click(records, at[goes_on], item[goes_on], value[goes_on], surface[goes_on])
 
     def _complement(self, pages: Codes) -> Codes:
         """For each pair, one that completes its look."""

@@ -87,7 +87,7 @@ class World:
         self.pair = self.department * len(self.categories) + self.category
         log_price = np.log(products["price"].to_numpy(dtype=np.float64))
         level = pd.Series(log_price).groupby(self.pair)
-        self.dearness = ((log_price - level.transform("mean")) / (level.transform("std") + 0.05)).to_numpy()
+        self.dearness = ((log_price - level.transform("mean")) / (level.transform("std").fillna(0) + 0.05)).to_numpy()
         self.on_sale = products["on_sale"].to_numpy(dtype=np.float64)
         self.launched_day = (products["launched_at"].to_numpy() - start_ms) / DAY_MS
         self.consumable = np.isin(products["category"].to_numpy(dtype=str), sorted(words.CONSUMABLE))
@@ -303,7 +303,7 @@ class World:
                 base + rates.other_department + mood
             )
             clicked += chance * (direct + other)
-        return np.ravel(self._clicked(int(users[0]), now_ms, value, owned))
+        return clicked
 
     def expected_purchases(self, user_id: str, items: Any, now_ms: int) -> float:
         """Purchases that a home row of product labels, best first, brings in one visit, on average."""

@@ -11,3 +11,5 @@ c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.extension_manager = "readonly"
 # The open tabs of the course are kept apart from those of the reader's other work.
 c.LabApp.workspaces_dir = str(Path(__file__).resolve().parents[2] / ".jupyter" / "workspaces")
+# Containers often have no other user than root; the server answers on this computer alone, and asks for a token.
+c.ServerApp.allow_root = True
