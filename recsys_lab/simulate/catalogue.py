@@ -354,7 +354,7 @@ def _describe(dice: Dice, row: dict[str, str], noun: str, taken: set[str]) -> st
         said_twice = any(text.lower().count(adjective) > 1 for adjective in words.ADJECTIVES[row["style"]])
         if 25 <= len(text.split()) <= 40 and not said_twice and text not in taken:
             return text
-    raise RuntimeError(f"no new description of 25 to 40 words found for {noun}: add phrases to words.py")
+    raise RuntimeError(f"no new description of 25 to 40 words found for {noun}: add phrases to words.toml")
 
 
 def make_catalogue(dice: Dice, n_products: int = 1200) -> pd.DataFrame:
