@@ -14,7 +14,8 @@ endif
 .DEFAULT_GOAL := help
 # The steps follow each other, also under make -j: the first that fails is the last thing on the screen.
 .NOTPARALLEL:
-.PHONY: help lab test test-unit test-notebooks test-all check data scoreboards clean environment environment-dev
+.PHONY: help lab test test-unit test-notebooks test-browser test-all check data scoreboards readme colab notebooks chapter clean-copy address \
+  clean environment environment-dev
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -23,7 +24,7 @@ lab: environment ## Open the course in JupyterLab, on this computer only
 	@JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
 	  $(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" $(ARGS) notebooks/00_start_here.ipynb
 
-test: check test-unit test-notebooks ## All checks and tests: style, types, imports, units, notebooks
+test: check test-unit test-notebooks test-browser ## All checks and tests: style, types, imports, units, notebooks, browser
 	@echo; echo "== All of it passed"
 
 check: environment-dev ## Style, types and who imports whom
@@ -47,6 +48,10 @@ else
 	@echo "There is no notebook yet."
 endif
 
+test-browser: environment-dev ## JupyterLab in a real browser, where there is a Chromium or Chrome
+	@echo; echo "== Browser"
+	$(BIN)/python -m pytest -o addopts=-ra tests/browser
+
 # pytest ends with 5 when it finds no test at all
 test-all: test ## The same, and the tests that take minutes
 	@echo; echo "== Slow tests"
@@ -55,8 +60,27 @@ test-all: test ## The same, and the tests that take minutes
 scoreboards: environment ## Measure every board anew (benchmarks/results)
 	$(BIN)/python benchmarks/scoreboards.py $(ARGS)
 
+readme: environment-dev ## Fill the tables of README.md from the results and the chapters
+	$(BIN)/python -m tools.readme
+
+colab: environment-dev ## Run the notebooks as on Colab (needs COLAB_PACKAGES)
+	$(BIN)/python tools/colab_imitation.py $(ARGS)
+
 data: environment ## Make the simulated shop anew (data/shop)
 	$(BIN)/python -m recsys_lab simulate $(ARGS)
+
+notebooks: environment-dev ## Rebuild the notebooks that are stale (from notebooks/src)
+	@$(BIN)/python -m tools.chapters build $(ARGS)
+
+chapter: environment-dev ## Start a new chapter: make chapter NAME=03_next_click
+	@$(BIN)/python -m tools.chapters new "$(or $(NAME),$(error Give the name of the chapter: make chapter NAME=03_next_click))"
+
+clean-copy: environment-dev ## A chapter's headings and code alone, for a workshop: make clean-copy NAME=00_start_here
+	@$(BIN)/python -m tools.chapters clean-copy "$(or $(NAME),$(error Give the chapter: make clean-copy NAME=00_start_here))"
+
+address: environment-dev ## Change the public address everywhere: make address REPO=owner/name [BRANCH=main]
+	@$(BIN)/python -m tools.chapters address "$(or $(REPO),$(error Give the address: make address REPO=owner/name))" $(BRANCH)
+	@$(BIN)/python -m tools.readme
 
 clean: ## Remove caches and what was built; the environment (.venv) stays
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .jupyter

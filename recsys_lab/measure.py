@@ -13,7 +13,7 @@ from recsys_lab.datasets.simulated import shop_folder
 from recsys_lab.evaluation import Board, Scoreboard, evaluate
 from recsys_lab.evaluation.boards import basket_board, home_board, next_board, retail_boards, session_board
 from recsys_lab.evaluation.provenance import code_hash, data_hash
-from recsys_lab.evaluation.scoreboard import CEILING
+from recsys_lab.evaluation.scoreboard import CEILING, boards_in
 from recsys_lab.evaluation.truth import ab_board, load_truth
 from recsys_lab.methods import ROWS, Make, ceiling
 
@@ -98,6 +98,12 @@ def keys(contest: Contest) -> dict[str, dict[str, str]]:
     """What each row of a contest would be keyed by now, without measuring it."""
     asked = data_hash(contest.board)
     return {name: {"data": asked, "code": code_hash(make())} for name, make in contest.rows.items()}
+
+
+def stored() -> dict[str, Scoreboard]:
+    """The scoreboards that are kept in benchmarks/results, by name; made by `make scoreboards`."""
+    folder = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
+    return {path.stem: Scoreboard.load(path) for path in boards_in(folder)}
 
 
 def as_text(scores: Scoreboard) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
@@ -49,29 +49,32 @@ def visits(past: Shop, future: Shop) -> Iterator[Visit]:
 
 def home_board(past: Shop, future: Shop, k: int = 10, name: str = "home") -> Board:
     """At the start of each visit of `future` recommend `k`; what the visit then holds decides, new and known apart."""
-    contexts, truth, bought, known, units = [], [], [], [], []
+    contexts, truth, clicked, bought, known, units = [], [], [], [], [], []
     for visit in visits(past, future):
         gains = visit_gains(visit.events)
         contexts.append(Context(visit.shopper_id, visit.events[0].timestamp, history=visit.history))
         truth.append(gains)
+        clicked.append({event.item_id for event in visit.events if event.event_type == "clicked_on"})
         bought.append({event.item_id for event in visit.events if event.event_type == "buy"})
         known.append(bool(visit.history))
         units.append(visit.shopper_id)
     is_known = np.array(known, dtype=bool)
 
-    def purchases(judged: Judged) -> Floats:
-        hit = [bool(set(row) & wanted) for row, wanted in zip(judged.ids, bought, strict=True)]
-        return np.where([bool(wanted) for wanted in bought], hit, np.nan)
-
     measures: dict[str, Measure] = {
         f"NDCG@{k}": ndcg,
-        f"HR@{k} click": hit_rate,
-        f"HR@{k} purchase": purchases,
+        f"HR@{k} click": lambda judged: _hits(judged, clicked),
+        f"HR@{k} purchase": lambda judged: _hits(judged, bought),
         f"NDCG@{k} known": lambda judged: np.where(is_known, ndcg(judged), np.nan),
         f"NDCG@{k} new": lambda judged: np.where(is_known, np.nan, ndcg(judged)),
     }
     facts = {"visits": len(units), "shoppers": len(set(units)), "first visits": int((~is_known).sum())}
     return Board(name, k, past, contexts, truth, np.array(units), measures, facts=facts)
+
+
+def _hits(judged: Judged, wanted: Sequence[Collection[str]]) -> Floats:
+    """1 where a list holds something of what was wanted, NaN where nothing was; shape [n]."""
+    found = [any(item in mine for item in row) for row, mine in zip(judged.ids, wanted, strict=True)]
+    return np.where([bool(mine) for mine in wanted], found, np.nan)
 
 
 def visit_gains(events: Sequence[Event]) -> dict[str, float]:

@@ -69,3 +69,10 @@ def test_a_row_of_other_code_or_data_is_stale() -> None:
     assert scores.stale(keys) == []
     assert scores.stale({**keys, "popular": {**keys["popular"], "code": "other"}}) == ["popular"]
     assert scores.stale({**keys, "random": {**keys["random"], "data": "other"}}) == ["random"]
+
+
+def test_readme_shows_the_stored_numbers() -> None:
+    pytest.importorskip("tools.readme")
+    from tools import readme
+
+    assert readme.main(check=True) == 0, "make readme"

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from recsys_lab import fingerprint
 from recsys_lab.baselines import Markov, Popular, Random
 from recsys_lab.cli import app
-from recsys_lab.evaluation import Scoreboard, evaluate, provenance, session_board
-from recsys_lab.evaluation.provenance import code_hash, data_hash
+from recsys_lab.evaluation import Scoreboard, evaluate, session_board
+from recsys_lab.evaluation.provenance import ALWAYS, code_hash, data_hash
 
 RING = [[f"p{(start + step) % 30}" for step in range(4)] for start in range(30)]
 AHEAD = [([f"p{at}"], f"p{(at + 1) % 30}") for at in range(30)]
@@ -79,21 +80,21 @@ def test_data_hash_changes_with_questions_and_answers() -> None:
 
 
 def test_code_hash_counts_code_and_not_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = provenance._source
+    source = fingerprint._source
     before = code_hash(Markov())
 
     def edited(change: str) -> str:
-        provenance._bare_source.cache_clear()
+        fingerprint.forget()
         extra = {"recsys_lab.baselines": change}
-        monkeypatch.setattr(provenance, "_source", lambda name: source(name) + extra.get(name, ""))
+        monkeypatch.setattr(fingerprint, "_source", lambda name: source(name) + extra.get(name, ""))
         return code_hash(Markov())
 
     assert edited("\n# a comment\n\n") == before
     assert edited("\n_X = 1\n") != before
-    provenance._bare_source.cache_clear()
+    fingerprint.forget()
     monkeypatch.undo()
     assert code_hash(Markov()) == before
-    provenance._bare_source.cache_clear()
+    fingerprint.forget()
 
 
 def test_code_hash_follows_imports() -> None:
@@ -101,7 +102,7 @@ def test_code_hash_follows_imports() -> None:
         "recsys_lab.recommender",
         "recsys_lab.datasets.shop",
         "recsys_lab.evaluation.metrics",
-    } <= provenance._closure(("recsys_lab.baselines", *provenance.ALWAYS))
+    } <= fingerprint.closure(("recsys_lab.baselines", *ALWAYS))
 
 
 # -- the command

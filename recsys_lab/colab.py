@@ -1,0 +1,86 @@
+"""What makes the course run on Google Colab. The first cell of each chapter clones the repository and calls `setup`.
+
+It imports the standard library only, since it runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+LACKING = (
+    "pandera>=0.26,<1",
+    "python-calamine>=0.3",
+    "vl-convert-python>=1.7",
+)
+"""What the chapters need and Colab does not ship, in the words of pyproject.toml (a test compares them)."""
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def on_colab() -> bool:
+    """Whether this Python runs on Google Colab; the environment name is Colab's own."""
+    return "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
+
+
+def missing() -> list[str]:
+    """The requirements from `LACKING` that are not installed here, in any version."""
+    return [line for line in LACKING if not _installed(_name(line))]
+
+
+def setup() -> None:
+    """Install what is missing, make the package importable, go to the folder of the notebooks; twice does no harm."""
+    if not on_colab():
+        return
+    wanted = missing()
+    if wanted:
+        print(f"Installing {', '.join(_name(line) for line in wanted)} …")
+        _install(wanted)
+    root = str(REPOSITORY)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if root not in paths:  # for `!python -m recsys_lab …`
+        os.environ["PYTHONPATH"] = os.pathsep.join([root, *filter(None, paths)])
+    importlib.invalidate_caches()
+    os.chdir(REPOSITORY / "notebooks")
+    print("The course is ready.")
+
+
+def _install(requirements: list[str]) -> None:
+    """Ask pip, with everything that is here already held at its version: Colab's own packages fit each other."""
+    held = {f"{found.name}=={found.version}" for found in metadata.distributions() if found.name}
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder) / "constraints.txt"
+        constraints.write_text("\n".join(sorted(held)) + "\n", encoding="utf-8")
+        call = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        done = subprocess.run(
+            [*call, "--constraint", str(constraints), *requirements],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise RuntimeError(
+            f"pip could not install {', '.join(requirements)}: {said[-1] if said else 'no reason given'}"
+        )
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _name(requirement: str) -> str:
+    for sign in "<>=!~ [":
+        requirement = requirement.partition(sign)[0]
+    return requirement
