@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Hashable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -109,11 +109,26 @@ class FromProducts(ScoringRecommender):
 
     weights_: Any  # scipy.sparse.csr_matrix [products, products]
 
+    def fit(self, shop: Shop) -> Self:
+        """Learn from all events of `shop`."""
+        self.last_ = dict(zip(shop.events["user_id"], shop.events["item_id"], strict=True))  # the last one stays
+        return super().fit(shop)
+
+    def anchors(self, context: Context) -> tuple[str, ...]:
+        """The products that this method is asked from."""
+        if context.session:
+            return (context.session[-1].item_id,)
+        if context.cart:
+            return context.cart
+        if context.history is None:
+            return (self.last_[context.shopper_id],) if context.shopper_id in self.last_ else ()
+        return (context.history[-1].item_id,) if context.history else ()
+
     def _question(self, context: Context) -> Hashable:
-        return anchors(context)
+        return self.anchors(context)
 
     def _score(self, contexts: Sequence[Context]) -> Floats:
-        asked = [self.columns(anchors(context)) for context in contexts]
+        asked = [self.columns(self.anchors(context)) for context in contexts]
         asked = [columns[columns >= 0] for columns in asked]
         rows = np.repeat(np.arange(len(asked)), [len(columns) for columns in asked])
         columns = np.concatenate(asked) if asked else np.zeros(0, dtype=np.int64)
@@ -126,15 +141,6 @@ class FromProducts(ScoringRecommender):
         data = np.broadcast_to(np.asarray(values, dtype=np.float64), rows.shape)
         size = len(self.items_)
         return sparse.csr_matrix((data, (rows, columns)), shape=(size, size))
-
-
-def anchors(context: Context) -> tuple[str, ...]:
-    """The products that an item-to-item method is asked from."""
-    if context.session:
-        return (context.session[-1].item_id,)
-    if context.cart:
-        return context.cart
-    return (context.history[-1].item_id,) if context.history else ()
 
 
 class SequentialRules(FromProducts):

@@ -53,6 +53,7 @@ def scoreboard(
 
     wanted = None if methods is None else [name.strip() for name in methods.split(",") if name.strip()]
     with _one_line_errors():
+        measure.check_methods(wanted)
         if (sessions is None) != (test is None):
             raise typer.BadParameter("--sessions and --test go together: give both files or neither")
         if sessions is not None and test is not None:
@@ -63,12 +64,15 @@ def scoreboard(
             if board is not None and log is not LogName.shop:
                 raise typer.BadParameter(f"--board is for the shop; {log.value} has its own: leave --board out")
             boards = measure.of_log(log.value, None if board is None else board.value)
-        measured = list(measure.run(boards, wanted, tell=lambda line: print(line, file=sys.stderr, flush=True)))
+        measured = []
+        for scores in measure.run(boards, wanted, tell=lambda line: print(line, file=sys.stderr, flush=True)):
+            measured.append(json.loads(scores.to_json()))
+            if not as_json:
+                print(measure.as_text(scores), end="\n\n", flush=True)
+        if not measured:
+            raise typer.BadParameter(f"--methods: no board asked for has a row {', '.join(wanted or ())}")
         if as_json:
-            print(json.dumps([json.loads(scores.to_json()) for scores in measured], indent=2))
-            return
-        for scores in measured:
-            print(measure.as_text(scores), end="\n\n")
+            print(json.dumps(measured, indent=2))
 
 
 @app.command()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from recsys_lab.datasets import DataError, Shop, load_clickstream, load_retail, load_shop
-from recsys_lab.datasets.simulated import shop_folder
 from recsys_lab.evaluation import Board, Scoreboard, evaluate
 from recsys_lab.evaluation.boards import basket_board, home_board, next_board, retail_boards, session_board
 from recsys_lab.evaluation.provenance import code_hash, data_hash
@@ -42,7 +41,7 @@ def of_log(log: str, board: str | None = None) -> Iterator[Contest]:
 
 def shop_contest(shop: Shop, name: str) -> Contest:
     """One board of the simulated shop, with the truth's own recommender as the ceiling."""
-    world = load_truth(shop, shop_folder() / "truth.npz")
+    world = load_truth(shop)
     split = shop.split()
     past, future = split.before_test, split.test
     make: dict[str, Callable[[], Board]] = {
@@ -79,10 +78,8 @@ def run(
 ) -> Iterator[Scoreboard]:
     """Measure and yield one scoreboard a contest. `methods` keeps these rows; `tell` hears what is being done."""
     for contest in contests:
-        unknown = sorted(set(methods or ()) - set(contest.rows))
-        if unknown:
-            known = ", ".join(contest.rows)
-            raise DataError(f"methods: board {contest.board.name} has no {', '.join(unknown)}; it has {known}")
+        if methods is not None and not set(methods) & set(contest.rows):
+            continue
         scores = Scoreboard.of(contest.board)
         asked = data_hash(contest.board)
         for name, make in contest.rows.items():
@@ -90,14 +87,23 @@ def run(
                 tell(f"{contest.board.name}: {name} …")
                 recommender = make()
                 result = evaluate(recommender, contest.board, name)
-                scores.add(result, {"data": asked, "code": code_hash(recommender)})
+                scores.add(result, {"data": asked, "code": code_hash(recommender, contest.board)})
         yield scores
+
+
+def check_methods(methods: Sequence[str] | None) -> None:
+    """Raises `DataError` for a method that no board has, and for none at all; said before anything is loaded."""
+    known = list(dict.fromkeys(name for rows in ROWS.values() for name in [*rows, CEILING]))
+    unknown = [name for name in methods or () if name not in known]
+    if unknown or methods == []:
+        named = f"there is no {', '.join(unknown)}" if unknown else "none is named"
+        raise DataError(f"methods: {named}; the boards have {', '.join(known)}")
 
 
 def keys(contest: Contest) -> dict[str, dict[str, str]]:
     """What each row of a contest would be keyed by now, without measuring it."""
     asked = data_hash(contest.board)
-    return {name: {"data": asked, "code": code_hash(make())} for name, make in contest.rows.items()}
+    return {name: {"data": asked, "code": code_hash(make(), contest.board)} for name, make in contest.rows.items()}
 
 
 def stored() -> dict[str, Scoreboard]:
@@ -112,15 +118,18 @@ def as_text(scores: Scoreboard) -> str:
     lines = [f"{scores.name}: {facts}", scores.to_table().to_string()]
     room = scores.room()
     lines += [room] if room else []
-    lines += [f"{method} is better than the truth: it must have read the future." for method in scores.too_good()]
-    return "\n".join([*lines, "[low, high]: 95 % interval, bootstrap over shoppers or sessions."])
+    lines += [f"{method} is better than the truth's own: look for a leak." for method in scores.too_good()]
+    notes = "[low, high]: 95 % interval, bootstrap over shoppers or sessions. novelty: bits. MB: as a pickle."
+    return "\n".join([*lines, notes])
 
 
 def _entries(path: Path, what: str) -> list[Any]:
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        held = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: it is a folder; name a JSON file") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     except json.JSONDecodeError as error:

@@ -42,7 +42,7 @@ ROWS: Mapping[str, Mapping[str, Make]] = {
     "clickstream": _IN_A_VISIT,
     "sessions": _IN_A_VISIT,
     "retail any": _BY_CUSTOMER,
-    "retail novel": _BY_CUSTOMER,
+    "retail novel": {name: make for name, make in _BY_CUSTOMER.items() if name != "repeat"},
 }
 """board → method → how to make it, in the order of the table; all are compared with `popular`."""
 

@@ -42,6 +42,21 @@ class Context:
     """The product that is open; no list holds it, nor what is in the cart."""
     where: Filter | None = None
 
+    def __post_init__(self) -> None:
+        if isinstance(self.now_ms, bool) or not isinstance(self.now_ms, int | np.integer):
+            raise TypeError(f"now_ms: {self.now_ms!r} is not a whole number of milliseconds since 1970")
+        for name in ("session", "history", "cart"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise TypeError(f"{name}: {value!r} is a text; give a tuple, for one product ({value!r},)")
+            if isinstance(value, list):
+                object.__setattr__(self, name, tuple(value))
+        for name in ("session", "history"):
+            if any(not isinstance(event, Event) for event in (getattr(self, name) or ())[:1]):
+                raise TypeError(f"{name}: {getattr(self, name)[0]!r} is no Event; see recsys_lab.datasets.as_events")
+        if self.where is not None and not isinstance(self.where, Filter):
+            raise TypeError(f'where: {self.where!r} is no filter; write field("price") <= 20')
+
 
 @dataclass(frozen=True)
 class Recommendations:
@@ -138,6 +153,12 @@ class ScoringRecommender:
     items_: Labels
     fitted_until_: int
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Whoever scores in another way asks other questions: an inherited `_question` would mix up the answers."""
+        super().__init_subclass__(**kwargs)
+        if "_score" in vars(cls) and "_question" not in vars(cls):
+            cls._question = ScoringRecommender._question  # type: ignore[method-assign]
+
     def fit(self, shop: Shop) -> Self:
         """Learn from all events of `shop`."""
         self.items_ = shop.tie_order
@@ -177,6 +198,8 @@ class ScoringRecommender:
         """Ids [n, k] and scores [n, k], best first."""
         if not hasattr(self, "items_"):
             raise NotFittedError(f"{type(self).__name__} has not learned anything yet: call .fit(shop) first")
+        if exclude is not None and any(isinstance(one, str) for one in exclude):
+            raise TypeError("exclude: a text is no collection of products; put it in a list")
         if exclude is not None and len(exclude) != len(contexts):
             raise ValueError(f"exclude: {len(exclude)} collections for {len(contexts)} contexts; give one for each")
         asked, place = self._distinct(contexts, exclude)
@@ -186,6 +209,11 @@ class ScoringRecommender:
             numbers = asked[start : start + step]
             chunk = [contexts[number] for number in numbers]
             values = np.array(self._score(chunk), dtype=np.float64)
+            if values.shape != (len(chunk), len(self.items_)):
+                raise ValueError(
+                    f"{type(self).__name__}._score gave shape {values.shape}; it has to be {len(chunk)} contexts by"
+                    f" {len(self.items_)} products, columns in the order of self.items_"
+                )
             self._forbid(values, chunk, None if exclude is None else [exclude[number] for number in numbers])
             rows[start : start + step], scores[start : start + step] = top_k(values, k)
         labels = np.append(self.items_, NOTHING)  # -1 is the last

@@ -80,12 +80,13 @@ alt.hconcat(*panels, title=title, description=title)
 shop.events[["user_id", "item_id", "event_type", "timestamp", "session_id"]].head()
 
 # %% [markdown]
-# Most clicks lead to nothing. Each step down this funnel is a rarer and a stronger sign that somebody likes a product.
+# Most clicks lead to nothing. A click, a place in the cart, a purchase: each is rarer than the one before, and a stronger
+# sign that somebody likes a product. A removal from the cart is a sign of the opposite.
 
 # %%
 funnel = shop.events["event_type"].value_counts().rename_axis("event").reset_index(name="events")
 clicks, buys = (int(funnel.loc[funnel["event"] == kind, "events"].iloc[0]) for kind in ("clicked_on", "buy"))
-title = f"Of {clicks:,} clicks, {buys:,} end in a purchase: one in {clicks / buys:.0f}"
+title = f"{clicks:,} clicks and {buys:,} purchases: one for every {clicks / buys:.0f} clicks"
 alt.Chart(funnel, title=title, description=title).mark_bar().encode(
     x=alt.X("events:Q", title="events in ninety days"), y=alt.Y("event:N", sort="-x", title=None)
 ).properties(height=alt.Step(30))
@@ -235,7 +236,7 @@ print(f"recent - popular: {difference['mean']:+.4f} [{difference['low']:+.4f}, {
 # ## See it: how good could it be?
 #
 # Nobody can know what a shopper wants today. But the simulator knows what each shopper *likes*, and the recommender that
-# knows this too is the ceiling, the row `truth`. Its results are stored with those of every method of the course.
+# knows this too is the ceiling, the row `truth`: exact on the board ab, a close estimate on the others. Its results are stored with those of every method of the course.
 
 # %%
 from recsys_lab import measure

@@ -75,9 +75,11 @@ class Shop:
     @classmethod
     def from_sessions(cls, sessions: Sequence[Sequence[str]], name: str = "sessions") -> Shop:
         """A shop of clicks, from lists of product ids in the order of clicks; a session stands for its shopper."""
+        if any(isinstance(session, str) for session in sessions):
+            raise DataError("sessions: a session is a text; each has to be a list of product ids")
         users = [f"s{number}" for number, session in enumerate(sessions) for _ in session]
         items = [str(item) for session in sessions for item in session]
-        times = [number * DAY_MS + at * 60_000 for number, session in enumerate(sessions) for at in range(len(session))]
+        times = np.arange(len(items)) * 1000  # one click a second, the sessions one after the other
         events = pd.DataFrame(
             {"user_id": users, "item_id": items, "event_type": "clicked_on", "timestamp": times, "session_id": users}
         )
@@ -164,7 +166,7 @@ class Shop:
         if last - first + 1 <= test_days + tune_days:
             raise DataError(
                 f"split: the log spans {last - first + 1} days, too few for {tune_days} to tune and {test_days} to"
-                f" test; choose fewer: .split(test_days=..., tune_days=...)"
+                f" test; choose fewer (.split(test_days=..., tune_days=...)) or take a longer log"
             )
         test_ms = (last - test_days + 1) * DAY_MS
         tune_ms = test_ms - tune_days * DAY_MS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recsys_lab.datasets import Shop
 from recsys_lab.evaluation.bootstrap import Interval, interval, paired
-from recsys_lab.evaluation.metrics import Judged, Truth, coverage, judge, novelty
+from recsys_lab.evaluation.metrics import Judged, JudgementError, Truth, coverage, judge, novelty
 from recsys_lab.recommender import Context, Floats, Recommender, name_of
 
 Measure = Callable[[Judged], Floats]
@@ -92,12 +92,16 @@ def evaluate(recommender: Recommender, board: Board, method: str | None = None) 
     cannot be judged.
     """
     label, params = name_of(recommender)
+    # A copy: what one recommender does to its data must not reach the next.
+    train = replace(board.train, products=board.train.products.copy(), events=board.train.events.copy())
     began = time.perf_counter()
-    recommender.fit(board.train)
+    recommender.fit(train)
     fitted = time.perf_counter()
     ids, _ = recommender.recommend_many(board.contexts, board.k, board.exclude)
     done = time.perf_counter()
     guard_fit(recommender, board)
+    guard_lists(ids, board)
+    guard_alone(recommender, ids, board)
     judged = judge(ids, board.truth, board.train.products["item_id"])
     popularity = {str(item): int(count) for item, count in board.train.popularity.items()}
     return Result(
@@ -109,8 +113,49 @@ def evaluate(recommender: Recommender, board: Board, method: str | None = None) 
         lists={"coverage": coverage(ids, popularity), "novelty": float(np.nanmean(novelty(ids, popularity)))},
         fit_seconds=fitted - began,
         ms_per_list=1000 * (done - fitted) / len(board.contexts),
-        megabytes=len(pickle.dumps(recommender, protocol=5)) / 1e6,
+        megabytes=_megabytes(recommender),
     )
+
+
+def _megabytes(recommender: Recommender) -> float:
+    """The size of a recommender as a pickle; NaN for one that cannot be pickled."""
+    try:
+        return len(pickle.dumps(recommender, protocol=5)) / 1e6
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return float("nan")
+
+
+def guard_lists(ids: Any, board: Board) -> None:
+    """One list of `k` labels for each question, without the open product, the cart, and what is excluded."""
+    shape = getattr(ids, "shape", None)
+    if shape != (len(board.contexts), board.k):
+        raise JudgementError(
+            f"board {board.name}: recommend_many gave lists of shape {shape}, but {len(board.contexts)} questions for"
+            f" {board.k} products each were asked; fill short lists up with the empty label"
+        )
+    for row, (context, listed) in enumerate(zip(board.contexts, ids, strict=True)):
+        barred = {*context.cart, *(() if context.viewed is None else (context.viewed,))}
+        if board.exclude is not None:
+            barred.update(board.exclude[row])
+        wrong = barred.intersection(listed)
+        if wrong:
+            raise JudgementError(
+                f"list {row} holds {min(wrong)!r}, which may not be listed there: it is open, in the cart, or excluded"
+            )
+
+
+def guard_alone(recommender: Recommender, ids: Any, board: Board, asked: int = 20) -> None:
+    """The answer to a question does not depend on which others are asked: later questions hold earlier answers."""
+    some = np.random.default_rng(0).permutation(len(board.contexts))[:asked]
+    for row in some.tolist():
+        alone, _ = recommender.recommend_many(
+            [board.contexts[row]], board.k, None if board.exclude is None else [board.exclude[row]]
+        )
+        if not np.array_equal(alone[0], ids[row]):
+            raise LeakageError(
+                f"{type(recommender).__name__} answers question {row} of board {board.name} in another way when it is"
+                f" asked alone; an answer may use its own context only, since later questions tell how earlier ones end"
+            )
 
 
 def guard_time(board: Board) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 import numpy as np
@@ -29,9 +29,12 @@ class Visit:
     history: tuple[Event, ...]
 
 
-def visits(past: Shop, future: Shop) -> Iterator[Visit]:
-    """The visits that begin in `future`, by shopper and time, each with the shopper's earlier events of both shops."""
-    back = set(past.events["session_id"].unique())
+def visits(past: Shop, future: Shop, begun: Collection[str] | None = None) -> Iterator[Visit]:
+    """The visits that begin in `future`, by shopper and time, each with the shopper's earlier events of both shops.
+
+    `begun` names the visits that began before `future`; those of `past` when it is left out.
+    """
+    back = set(past.events["session_id"].unique() if begun is None else begun)
     coming = set(future.events["user_id"].unique())
     both = pd.concat([past.events, future.events], ignore_index=True)
     both = both[both["user_id"].isin(coming)].sort_values(["user_id", "timestamp"], kind="stable")
@@ -95,22 +98,30 @@ def next_board(past: Shop, future: Shop, k: int = 20, min_length: int = 1, name:
     Consecutive repeats are removed on both sides; the product that is open is never listed, since nobody goes on to it.
     `min_length` drops shorter training sessions.
     """
+    begun = past.events["session_id"].unique()
     past = past.without_repeats(min_length)
     contexts, truth, units = [], [], []
-    for visit in visits(past, future.without_repeats()):
+    for visit in visits(past, future.without_repeats(), begun):
         clicks = [at for at, event in enumerate(visit.events) if event.event_type == "clicked_on"]
         for here, there in pairwise(clicks):
             open_now = visit.events[here]
             now = visit.events[there - 1].timestamp
-            contexts.append(
-                Context(visit.shopper_id, now, visit.events[:there], visit.history, viewed=open_now.item_id)
-            )
+            so_far = tuple(_as_of(event, now) for event in visit.events[:there])
+            contexts.append(Context(visit.shopper_id, now, so_far, visit.history, viewed=open_now.item_id))
             truth.append({visit.events[there].item_id: 1.0})
             units.append(visit.session_id)
     facts = {"training sessions": past.events["session_id"].nunique(), "test sessions": len(set(units))}
     facts["predictions"] = len(units)
     measures = {f"HR@{k}": hit_rate, f"MRR@{k}": reciprocal_rank}
     return Board(name, k, past, contexts, truth, np.array(units), measures, facts=facts)
+
+
+def _as_of(event: Event, now_ms: int) -> Event:
+    """The event as it was known at a time: how long a page was looked at is known when it is left."""
+    dwell = event.event_attr.get("dwell_ms", 0)
+    if not isinstance(dwell, int | float) or event.timestamp + dwell <= now_ms:
+        return event
+    return replace(event, event_attr={key: value for key, value in event.event_attr.items() if key != "dwell_ms"})
 
 
 def basket_board(past: Shop, future: Shop, k: int = 10, seed: int = 0, name: str = "basket") -> Board:
@@ -136,7 +147,7 @@ def session_board(
 ) -> Board:
     """Lists of products to learn from, and (prefix, target) pairs: the prefix is scored whole, nothing is left out."""
     past = Shop.from_sessions(train, name=name)
-    now = (len(train) + 1) * DAY_MS
+    now = int(past.events["timestamp"].max()) + DAY_MS
     contexts = []
     for number, (prefix, _) in enumerate(test):
         case = f"t{number}"
@@ -145,7 +156,9 @@ def session_board(
         )
         contexts.append(Context(case, now + len(prefix), session=session, history=()))
     truth = [{target: 1.0} for _, target in test]
-    facts = {"training sessions": len(train), "predictions": len(test), "products": len(past.products)}
+    known = set(past.products["item_id"])
+    facts = {"training sessions": len(train), "predictions": len(test), "products": len(known)}
+    facts["targets that training never saw (misses)"] = sum(target not in known for _, target in test)
     units = np.array([f"t{number}" for number in range(len(test))])
     measures = {f"HR@{k}": hit_rate, f"MRR@{k}": reciprocal_rank}
     return Board(name, k, past, contexts, truth, units, measures, facts=facts)

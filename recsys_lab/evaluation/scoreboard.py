@@ -41,6 +41,8 @@ class Scoreboard:
         """Add a result as a row; `key` says where it came from (see `provenance`)."""
         if result.board != self.name:
             raise ValueError(f"a result of board {result.board!r} cannot stand on board {self.name!r}")
+        if result.method in {row["method"] for row in self.rows}:
+            raise ValueError(f"board {self.name!r} has a row {result.method!r} already; give each result its own name")
         row: Row = {
             "method": result.method,
             "params": dict(result.params),

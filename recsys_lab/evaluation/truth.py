@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys_lab.datasets import Shop
+from recsys_lab.datasets.simulated import shop_folder
 from recsys_lab.evaluation.board import Board
 from recsys_lab.evaluation.boards import visits
 from recsys_lab.evaluation.metrics import Judged
@@ -17,17 +18,17 @@ from recsys_lab.simulate import START_MS, Truth, World
 from recsys_lab.simulate.world import look_at
 
 
-def load_truth(shop: Shop, path: Path) -> World:
-    """The world behind `shop`, from its truth file; for evaluation and tests alone.
+def load_truth(shop: Shop, path: Path | None = None) -> World:
+    """The world behind the whole simulated `shop`, from its truth file (the shipped one); for evaluation and tests.
 
     A recommender that is built on it knows what nobody can know, and is no competitor but the ceiling.
     """
     buys = shop.events.loc[shop.events["event_type"] == "buy", ["user_id", "item_id", "timestamp"]]
-    return World(shop.products, shop.shoppers, Truth.load(path), buys, START_MS)
+    return World(shop.products, shop.shoppers, Truth.load(path or shop_folder() / "truth.npz"), buys, START_MS)
 
 
 def ab_board(past: Shop, future: Shop, world: World, k: int = 10, name: str = "ab") -> Board:
-    """Show each test visit a home row and count what it would sell, by the truth: purchases per 1,000 visits.
+    """Show each test visit (that had an event) a home row and count what it would sell, by the truth, per 1,000 visits.
 
     The expected number, summed over all that may happen (`World.expected_purchases`): no luck of a draw is in it.
     """

@@ -79,23 +79,24 @@ def test_start_notebook_runs_and_draws(lab: str, tmp_path: Path) -> None:
         page = browser.new_page(viewport={"width": 1300, "height": 1600})
         own = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
         page.on("request", lambda request: outside.append(request.url) if not request.url.startswith(own) else None)
-        page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+        page.on(
+            "console", lambda line: complaints.append(f"{line.text} {line.location}") if line.type == "error" else None
+        )
         page.goto(lab)
         page.wait_for_selector(".jp-Notebook", timeout=60_000)
         page.wait_for_function("document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status == 'idle'")
         assert page.locator(".jp-Dialog").count() == 0
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        prompts = "[...document.querySelectorAll('.jp-InputPrompt')].map(prompt => prompt.textContent)"
-        page.wait_for_function(f"{prompts}.some(text => /\\[\\d+\\]/.test(text))", timeout=60_000)
-        page.wait_for_function(
-            "document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status == 'idle'", timeout=120_000
-        )
+        # The notebook comes with outputs: it has run when the last cell has, and nothing is waiting any more.
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='busy']", timeout=60_000)
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=120_000)
         page.wait_for_timeout(2000)
         assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count() == 0
         assert page.locator(".jp-OutputArea .vega-embed").count() >= 3
-        assert page.locator(".jp-Dialog").count() == 0
+        assert page.locator(".jp-Dialog").all_inner_texts() == []
         page.screenshot(path=tmp_path / "lab.png")
         browser.close()
     assert outside == []
-    assert complaints == []
+    # JupyterLab asks for a picture of a text cell by its bare path once, before it looks beside the notebook.
+    assert [line for line in complaints if "badges/open-in-colab.svg" not in line] == []

@@ -18,6 +18,7 @@ from recsys_lab.evaluation.provenance import ALWAYS, code_hash, data_hash
 
 RING = [[f"p{(start + step) % 30}" for step in range(4)] for start in range(30)]
 AHEAD = [([f"p{at}"], f"p{(at + 1) % 30}") for at in range(30)]
+BOARD = session_board(RING, AHEAD, k=3)
 runner = CliRunner()
 
 
@@ -26,7 +27,7 @@ def scores() -> Scoreboard:
     board = session_board(RING, AHEAD, k=3)
     made = Scoreboard.of(board)
     for name, model in {"random": Random(), "popular": Popular(), "markov": Markov()}.items():
-        made.add(evaluate(model, board, name), {"data": data_hash(board), "code": code_hash(model)})
+        made.add(evaluate(model, board, name), {"data": data_hash(board), "code": code_hash(model, board)})
     return made
 
 
@@ -81,19 +82,19 @@ def test_data_hash_changes_with_questions_and_answers() -> None:
 
 def test_code_hash_counts_code_and_not_words(monkeypatch: pytest.MonkeyPatch) -> None:
     source = fingerprint._source
-    before = code_hash(Markov())
+    before = code_hash(Markov(), BOARD)
 
     def edited(change: str) -> str:
         fingerprint.forget()
         extra = {"recsys_lab.baselines": change}
         monkeypatch.setattr(fingerprint, "_source", lambda name: source(name) + extra.get(name, ""))
-        return code_hash(Markov())
+        return code_hash(Markov(), BOARD)
 
     assert edited("\n# a comment\n\n") == before
     assert edited("\n_X = 1\n") != before
     fingerprint.forget()
     monkeypatch.undo()
-    assert code_hash(Markov()) == before
+    assert code_hash(Markov(), BOARD) == before
     fingerprint.forget()
 
 
@@ -122,7 +123,12 @@ def test_command_on_a_ring(tmp_path: Path) -> None:
     assert rows["markov"] == 1.0
     assert rows["random"] < 1
     assert board["rows"][-1]["metrics"]["MRR@20"]["mean"] == 1.0
-    assert board["facts"] == {"training sessions": 30, "predictions": 30, "products": 30}
+    assert board["facts"] == {
+        "training sessions": 30,
+        "predictions": 30,
+        "products": 30,
+        "targets that training never saw (misses)": 0,
+    }
 
 
 def test_command_keeps_the_rows_asked_for(tmp_path: Path) -> None:
@@ -191,7 +197,7 @@ def test_options_that_do_not_go_together(call: list[str], said: str) -> None:
 def test_an_unknown_method_names_the_known(tmp_path: Path) -> None:
     done = runner.invoke(app, [*files(tmp_path), "--methods", "magic"])
     assert done.exit_code == 1
-    assert "has no magic; it has random, popular" in done.stderr
+    assert "there is no magic; the boards have random, popular" in done.stderr
 
 
 def test_importing_the_package_is_light() -> None:
@@ -203,3 +209,28 @@ def test_importing_the_package_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_method_named_is_an_error_too(tmp_path: Path) -> None:
+    done = runner.invoke(app, [*files(tmp_path), "--methods", ""])
+    assert done.exit_code == 1
+    assert "none is named" in done.stderr
+
+
+def test_a_method_that_this_board_lacks_is_said(tmp_path: Path) -> None:
+    done = runner.invoke(app, [*files(tmp_path), "--methods", "repeat"])
+    assert done.exit_code == 2
+    assert "no board asked for has a row repeat" in done.stderr
+
+
+def test_a_byte_order_mark_does_no_harm_and_a_folder_is_named(tmp_path: Path) -> None:
+    call = files(tmp_path)
+    (tmp_path / "train.json").write_text(json.dumps(RING), encoding="utf-8-sig")
+    assert runner.invoke(app, call).exit_code == 0
+    call[2] = str(tmp_path)
+    assert "it is a folder" in runner.invoke(app, call).stderr
+
+
+def test_a_second_row_of_the_same_name_is_refused(scores: Scoreboard) -> None:
+    with pytest.raises(ValueError, match="has a row 'popular' already"):
+        scores.add(evaluate(Popular(), BOARD, "popular"))

@@ -150,6 +150,63 @@ def test_candidates_from_the_wrong_id_range_are_caught() -> None:
         evaluate(CandidatesFromTheWrongRange(), session_board(RING, AHEAD, k=3))
 
 
+class ListsTooMany(Popular):
+    """A hundred products where three were asked for."""
+
+    def recommend_many(self, contexts: Sequence[Context], k: int = 10, exclude: Any = None) -> tuple[Labels, Floats]:
+        return super().recommend_many(contexts, k + 2, exclude)
+
+
+def test_lists_that_are_too_long_are_caught() -> None:
+    with pytest.raises(JudgementError, match="for 3 products each"):
+        evaluate(ListsTooMany(), session_board(RING, AHEAD, k=3))
+
+
+class LooksAtTheNextQuestion(Markov):
+    """The next question of the same visit begins with the answer to this one."""
+
+    def recommend_many(self, contexts: Sequence[Context], k: int = 10, exclude: Any = None) -> tuple[Labels, Floats]:
+        ids, scores = super().recommend_many(contexts, k, exclude)
+        for row, (now, then) in enumerate(pairwise(contexts)):
+            if now.session[0].session_id == then.session[0].session_id:
+                ids[row, -1] = then.session[-1].item_id if then.session[-1].item_id not in ids[row] else ids[row, -1]
+        return ids, scores
+
+
+def test_answers_read_off_other_questions_are_caught(short_next: Board) -> None:
+    with pytest.raises(LeakageError, match="asked alone"):
+        evaluate(LooksAtTheNextQuestion(), short_next)
+
+
+class ListsTheOpenProduct(Popular):
+    """Puts what the shopper is looking at on top of the list."""
+
+    def recommend_many(self, contexts: Sequence[Context], k: int = 10, exclude: Any = None) -> tuple[Labels, Floats]:
+        ids, scores = super().recommend_many(contexts, k, exclude)
+        ids[:, 0] = [context.viewed for context in contexts]
+        return ids, scores
+
+
+def test_the_open_product_in_a_list_is_caught(short_next: Board) -> None:
+    with pytest.raises(JudgementError, match="may not be listed there"):
+        evaluate(ListsTheOpenProduct(), short_next)
+
+
+class SpoilsItsData(Popular):
+    """Throws its training data away while it learns."""
+
+    def fit(self, shop: Shop) -> SpoilsItsData:
+        super().fit(shop)
+        shop.events.drop(shop.events.index[:-1], inplace=True)  # noqa: PD002
+        return self
+
+
+def test_what_one_recommender_does_to_its_data_does_not_reach_the_next() -> None:
+    board = session_board(RING, AHEAD, k=1)
+    evaluate(SpoilsItsData(), board)
+    assert evaluate(Markov(), board).cases["HR@1"].tolist() == [1.0] * 9
+
+
 class ListsOneProductTwice(Popular):
     """Fills its list with its best product."""
 
