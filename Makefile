@@ -22,7 +22,8 @@ help: ## This list
 
 lab: environment ## Open the course in JupyterLab, on this computer only
 	@JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
-	  $(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" $(ARGS) notebooks/00_start_here.ipynb
+	  $(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" \
+	  --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
 
 test: check test-unit test-notebooks test-browser ## All checks and tests: style, types, imports, units, notebooks, browser
 	@echo; echo "== All of it passed"
@@ -43,7 +44,7 @@ test-unit: environment-dev ## The unit tests
 test-notebooks: environment-dev ## Run each notebook from top to bottom
 	@echo; echo "== Notebooks"
 ifneq ($(wildcard notebooks/*.ipynb),)
-	$(BIN)/python -m pytest --nbmake -o addopts=-ra notebooks
+	$(BIN)/python -m pytest --nbmake -o addopts=-ra notebooks tests/notebooks
 else
 	@echo "There is no notebook yet."
 endif

@@ -57,7 +57,7 @@ def picture() -> str:
 
     board = Scoreboard.load(RESULTS / "home.json")
     times = board.metric("truth").mean / board.metric("repeat").mean
-    title = f"The best simple list could still be {times:.1f} times better"
+    title = f"The best possible home page would score {times:.1f} times as high as the best simple one"
     charts.enable()
     spec = board.chart(title=title).to_dict()
     PICTURE.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")

@@ -12,8 +12,8 @@
 # A shopper opens our shop. The home page has room for ten products out of more than a thousand. Which ten?
 #
 # The obvious try is to build something clever right away, look at a few of its lists, and find them convincing. They nearly
-# always are: a list of ten nice products looks good to anybody. It takes a measurement to see that most clever lists lose
-# to a list of best-sellers, and a careful one to not fool ourselves on the way. So before any cleverness we need a shop, a
+# always are: a list of ten nice products looks good to anybody. It takes a measurement to see that many clever lists lose
+# to a simple one, and a careful measurement to not fool ourselves on the way. So before any cleverness we need a shop, a
 # way to measure, and the simple answers that every clever one has to beat.
 
 # %%
@@ -51,8 +51,7 @@ cards = [
 HTML("".join(cards))
 
 # %% [markdown]
-# Prices lean to the left, as they do in most shops: many cheap products and a long tail of expensive ones. Reviews are
-# spread even less evenly, and a product without a review has no rating at all. Methods that take these numbers as they are
+# Most prices are low and a few are very high, as in most shops. Reviews are spread even less evenly, and a product without a review has no rating at all. Methods that take these numbers as they are
 # will meet both facts again.
 
 # %%
@@ -62,19 +61,20 @@ import pandas as pd
 
 numbers = shop.products[["price", "review_count", "review_rating"]]
 middle = numbers["price"].median()
-unrated = numbers["review_rating"].isna().mean()
-title = f"Half of all products cost less than {middle:.0f}; {unrated:.0%} have no rating yet"
+print(f"{numbers['review_rating'].isna().mean():.0%} of the products have no rating")
+title = f"Half of all products cost less than {middle:.0f}, and few have many reviews"
+bins = {"price": 20, "review_count": 20, "review_rating": np.arange(1.95, 5.1, 0.2)}
 panels = []
-for name in numbers.columns:
-    products, edges = np.histogram(numbers[name].dropna(), bins=20)
-    bins = pd.DataFrame({name: edges[:-1], "to": edges[1:], "products": products})
-    bars = alt.Chart(bins).mark_bar().encode(alt.X(f"{name}:Q", bin="binned"), x2="to", y="products:Q")
-    panels.append(bars.properties(width=190, height=160))
+for name, steps in bins.items():
+    products, edges = np.histogram(numbers[name].dropna(), bins=steps)
+    table = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "products": products})
+    x = alt.X("from:Q", bin="binned", title=name.replace("_", " "))
+    panels.append(alt.Chart(table).mark_bar().encode(x, x2="to", y="products:Q").properties(width=190, height=160))
 alt.hconcat(*panels, title=title, description=title)
 
 # %% [markdown]
 # Everything that shoppers do is an **event**: somebody clicked on a product, put it into the cart, took it out again, or
-# bought it.
+# bought it. Its `timestamp` is in milliseconds since 1970.
 
 # %%
 shop.events[["user_id", "item_id", "event_type", "timestamp", "session_id"]].head()
@@ -107,8 +107,15 @@ alt.Chart(lengths, title=title, description=title).mark_bar().encode(
 # %% [markdown]
 # ### Exercise 1: how often is the home page clicked?
 #
-# `shop.impressions` has one row for each product that the home page showed. A click on the home page's row is an event of
-# type `clicked_on` with the `surface` `home`. Which share of the products that were shown was clicked?
+# `shop.impressions` has one line for each time that the home page showed a product. A click made there is an event of type
+# `clicked_on` whose column `surface` (where on the site it happened) is `home`. Which share of the products shown was clicked?
+
+# %%
+shop.impressions[["user_id", "item_id", "timestamp", "position"]].head(3)
+
+# %% [markdown]
+# Replace `____` by your code, run the cell, and then the one with `.check()`: it says right, not yet and why, or not
+# attempted. Stuck? `exercise[1].hint()` gives a hint, and another one each time; `exercise[1].solution()` the solution.
 
 # %%
 from recsys_lab.exercises import ____, chapter
@@ -134,7 +141,8 @@ past, future = split.before_test.events, split.test.events
 print(f"learn from {len(past):,} events, test on the {len(future):,} events of two weeks")
 
 # %% [markdown]
-# The simplest answer of all is the same for everybody: what is clicked most.
+# The simplest answer of all is the same for everybody: what is clicked most. (We call the most clicked products
+# best-sellers; in a shop without clicks they are the most bought.)
 
 # %%
 counts = past.loc[past["event_type"] == "clicked_on", "item_id"].value_counts()
@@ -152,7 +160,8 @@ print(f"hit rate of the ten best-sellers: {hits.mean():.3f} of {len(hits):,} vis
 
 # %% [markdown]
 # The package has the same thing with more care: a **board** asks the questions, a **recommender** answers, and `evaluate`
-# measures. It must give the same number, and it does.
+# measures. It must give the same number, and it does. The brackets hold the interval in which the true value lies 19 times
+# out of 20.
 
 # %%
 from recsys_lab.baselines import Popular
@@ -204,8 +213,9 @@ exercise[3].check()
 # %% [markdown]
 # ## Measure it: the floor
 #
-# Chance, what is popular, what was popular in the last week, and what this shopper bought before. None of them is clever,
-# and every method of this course is measured against them.
+# Chance (*random*), what is clicked most (*popular*), what was in the last week (*recent*), and what this shopper bought
+# before, filled up with what is popular (*repeat*). None of them is clever, and every method of this course is measured
+# against them. `HR@10 click` counts visits with a hit among their clicks, `HR@10 purchase` among the visits that bought.
 
 # %%
 from recsys_lab.baselines import Random, Recent, RepeatPurchase
@@ -223,8 +233,7 @@ times = home.metric("repeat").mean / home.metric("popular").mean
 home.chart(title=f"What they bought before is worth {times:.1f} times what is popular")
 
 # %% [markdown]
-# The numbers in brackets are the interval in which the true value lies 19 times out of 20. The last column is the difference
-# to *popular*, visit by visit. Where its interval holds zero, we do not know which of the two is better, and we will not say
+# The last column is the difference to *popular*, visit by visit. Where its interval holds zero, we do not know which of the two is better, and we will not say
 # that we do.
 
 # %%
@@ -238,6 +247,10 @@ print(f"recent - popular: {difference['mean']:+.4f} [{difference['low']:+.4f}, {
 # Nobody can know what a shopper wants today. But the simulator knows what each shopper *likes*, and the recommender that
 # knows this too is the ceiling, the row `truth`: exact on the board ab, a close estimate on the others. Its results are stored with those of every method of the course.
 
+# %% [markdown]
+# There are four boards in the shop: **home** (the start of a visit, NDCG@10), **next** (the next click inside a visit, HR@20), **basket** (the
+# product that is missing from a basket, HR@10) and **ab** (purchases per 1,000 visits that each list would bring, by the truth).
+
 # %%
 from recsys_lab import measure
 
@@ -247,10 +260,6 @@ rows = {name: {row: boards[name].metric(row).mean for row in ("random", "popular
 room = pd.DataFrame(rows).T
 room["share of the way"] = (room["popular"] - room["random"]) / (room["truth"] - room["random"])
 room.round(4)
-
-# %% [markdown]
-# There are four boards in the shop: **home** (the start of a visit), **next** (the next click inside a visit), **basket** (the
-# product that is missing from a basket) and **ab** (purchases per 1,000 visits that each list would bring, by the truth).
 
 # %%
 way = room["share of the way"].rename_axis("board").reset_index()
@@ -266,8 +275,8 @@ alt.Chart(way, title=title, description=title).mark_bar().encode(
 # %% [markdown]
 # ## Break it: five ways to fool yourself
 #
-# Each of these is in published work. Each gives a better number than the truth deserves, and each has a check in the package
-# that catches it.
+# Each of these has been made in earnest, in code that others learned from. Each gives a better number than the method
+# deserves, and each has a check in the package that catches it.
 #
 # ### 1. The random split
 #
@@ -308,9 +317,8 @@ except LeakageError as caught:
 # %% [markdown]
 # ### 2. Candidates from the wrong range
 #
-# A recommender that ranks row numbers instead of products, or the rows of another table, still returns ten of something. A
-# well-known textbook ranks numbers up to the count of the wrong table, and nothing notices. Here ids are labels
-# everywhere, and the judge knows all products.
+# A recommender that ranks row numbers instead of products, or the rows of another table, still returns ten of something, and
+# as long as all of them are numbers, nothing notices. Here ids are labels everywhere, and the judge knows all products.
 
 # %%
 wrong_range = np.array([[f"U{number:04d}" for number in range(1, 11)]], dtype=object)
@@ -341,7 +349,8 @@ print(f"NDCG@10 of popular: {np.nanmean(metrics.ndcg(judged)):.3f}; so called: {
 # %%
 case = judge(np.array([["a", "x", "y"]], dtype=object), [{"a": 1.0, "b": 1.0, "c": 1.0}], {"a", "b", "c", "x", "y"})
 by_hand = 1 / (1 + 1 / np.log2(3) + 1 / np.log2(4))
-print(f"by hand {by_hand:.4f}, metrics.ndcg {metrics.ndcg(case)[0]:.4f}, so called 1.0")
+own = case.gains[0] @ (1 / np.log2(np.arange(2, 5)))
+print(f"by hand {by_hand:.4f}, metrics.ndcg {metrics.ndcg(case)[0]:.4f}, so called {own:.4f}")
 assert np.isclose(metrics.ndcg(case)[0], by_hand)
 
 # %% [markdown]
@@ -361,8 +370,8 @@ except LeakageError as caught:
     print(caught)
 
 # %% [markdown]
-# A model may hide better than that. In this shop there is a second net: no recommender can be better than the truth's own.
-# One that is, beyond chance, has read the future.
+# A model may hide better than that. In this shop there is a second net: the row of the truth is close to the best that
+# anybody can do. A method far above it has almost surely read the future.
 
 # %%
 class KnowsTomorrow(Popular):
@@ -411,7 +420,10 @@ assert constant == home.metric("popular")
 # ## Reality check
 #
 # A simulated shop does what it was built to do. So each chapter also measures on real logs. The first is the clickstream of
-# a clothes shop from 2008 (UCI 553): given the clicks so far, which product comes next?
+# a clothes shop from 2008 (UCI 553): given the clicks so far, which product comes next? HR@20 is the share of clicks that
+# were among the twenty listed, MRR@20 the mean of 1 / place. Three methods of later chapters are there too: *markov* lists
+# what most often came right after the product that is open, *sr* what came after it at any distance, *item-knn* what was
+# seen in the same visits.
 
 # %%
 from recsys_lab.datasets import DataUnavailable, load_clickstream, load_retail
@@ -426,7 +438,8 @@ real.to_table()[["HR@20", "MRR@20", "HR@20 − popular"]]
 
 # %%
 markov, best = real.metric("markov"), real.metric("popular")
-real.chart(title=f"On a real log, what came next finds {markov.mean:.0%}, what is popular {best.mean:.0%}")
+title = f"What usually follows the last click holds {markov.mean:.0%} of next clicks, the popular list {best.mean:.0%}"
+real.chart(title=title)
 
 # %% [markdown]
 # The second is the purchase log of a gift shop (UCI 352): what will each known customer buy in the last thirty days?
@@ -445,8 +458,8 @@ except DataUnavailable as why:
 customers.to_table()[["NDCG@10", "HR@10", "NDCG@10 − popular"]]
 
 # %% [markdown]
-# Its customers are mostly resellers who order the same again and again, so what they bought before is hard to beat. And the
-# last thirty days say far more than all time: in a gift shop, the season is nearly everything.
+# Here people order the same again and again, so what they bought before is hard to beat. And what sold lately says more
+# than what sold ever.
 
 # %%
 repeat, recent, ever = (customers.metric(name).mean for name in ("repeat", "recent", "popular"))

@@ -179,7 +179,8 @@ def _diagnose_ids(found: Any, events: pd.DataFrame, k: int) -> str | None:
     if isinstance(found, pd.Series) or (isinstance(found, list) and any(isinstance(item, Real) for item in found)):
         return "these are counts. The ids of the products are wanted: they are the index of the counts."
     if not isinstance(found, list):
-        return f"a list of ids is wanted, and this is of the type {type(found).__name__}: make it one with .tolist()."
+        mend = "it has no order, so sort first" if isinstance(found, set) else "make it one with .tolist()"
+        return f"a list of ids is wanted, and this is of the type {type(found).__name__}: {mend}."
     if found == wanted:
         return None
     if len(found) != len(wanted):

@@ -234,7 +234,7 @@ def test_card_navigation_and_badge(built: Project) -> None:
 
 def test_list_of_chapters(built: Project) -> None:
     text = (built.root / "notebooks" / "README.md").read_text(encoding="utf-8")
-    assert "| 00 | [A toy](00_toy.ipynb) | What share of what was shown was clicked? | 5 min | " in text
+    assert "| 00 | [A toy](00_toy.ipynb) | What share of what was shown was clicked? | division | 5 min | " in text
     assert "[Another](01_other.ipynb)" in text
 
 

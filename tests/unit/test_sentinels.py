@@ -5,8 +5,10 @@ Each deliberate bug has a test that catches it; the last takes the guards away, 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -288,3 +290,14 @@ def test_the_toy_ring_is_what_it_says() -> None:
     pairs = {pair for session in RING for pair in pairwise(session)}
     assert pairs == {(f"p{at}", f"p{(at + 1) % 9}") for at in range(9)}
     assert isinstance(Shop.from_sessions(RING).events, pd.DataFrame)
+
+
+def test_no_method_opens_the_truth() -> None:
+    """Import contracts keep the simulator out of the methods; nor may one open the file by its name."""
+    from recsys_lab.methods import ROWS
+
+    files = {inspect.getsourcefile(type(make())) for rows in ROWS.values() for make in rows.values()}
+    assert files
+    for file in files:
+        source = Path(str(file)).read_text(encoding="utf-8")
+        assert "truth.npz" not in source and "load_truth" not in source, file

@@ -81,8 +81,8 @@ def contents(project: Project, chapters: Sequence[Chapter], seconds: Mapping[str
         "",
         "Made by `make notebooks` from `notebooks/src`. The solved chapters are in [solutions](solutions).",
         "",
-        "| | chapter | the question | to read | to run | |",
-        "|---|---|---|---|---|---|",
+        "| | chapter | the question | the method | to read | to run | |",
+        "|---|---|---|---|---|---|---|",
     ]
     for chapter in chapters:
         said = chapter.card
@@ -91,6 +91,7 @@ def contents(project: Project, chapters: Sequence[Chapter], seconds: Mapping[str
             chapter.name[:2],
             f"[{said.title}]({chapter.name}.ipynb)",
             said.question.replace("|", "\\|"),
+            said.method.replace("|", "\\|"),
             f"{said.minutes} min",
             f"{seconds[chapter.name]} s",
             badge,
