@@ -147,13 +147,16 @@ def test_ties_are_neither_for_nor_against(clickstream_board: Board) -> None:
 def test_counting_is_quick(clickstream_board: Board) -> None:
     """All 12,561 predictions cost less than ten times what it costs to write their lists down one by one."""
     model = Markov().fit(clickstream_board.train)
-    start = time.perf_counter()
-    lists, _ = model.recommend_many(clickstream_board.contexts, 20)
-    answered = time.perf_counter() - start
-    start = time.perf_counter()
-    written = [" ".join(row) for row in lists]
-    assert answered < 10 * (time.perf_counter() - start)
-    assert len(written) == 12_561
+    answered, written = [], []
+    for _ in range(3):  # the best of three: another program may take the processor away from one
+        start = time.perf_counter()
+        lists, _ = model.recommend_many(clickstream_board.contexts, 20)
+        done = time.perf_counter()
+        texts = [" ".join(row) for row in lists]
+        answered.append(done - start)
+        written.append(time.perf_counter() - done)
+    assert len(texts) == 12_561
+    assert min(answered) < 10 * min(written)
 
 
 # -- the real purchase log
