@@ -14,7 +14,7 @@ endif
 .DEFAULT_GOAL := help
 # The steps follow each other, also under make -j: the first that fails is the last thing on the screen.
 .NOTPARALLEL:
-.PHONY: help lab test test-unit test-notebooks test-browser test-all check data scoreboards readme colab notebooks chapter clean-copy address \
+.PHONY: help lab test test-unit test-notebooks test-browser test-all check data vectors scoreboards bench readme colab notebooks chapter clean-copy address \
   clean environment environment-dev
 
 help: ## This list
@@ -61,6 +61,9 @@ test-all: test ## The same, and the tests that take minutes
 scoreboards: environment ## Measure every board anew (benchmarks/results)
 	$(BIN)/python benchmarks/scoreboards.py $(ARGS)
 
+bench: environment-dev ## Measure the space index beside numpy, the encoder and (SUPERLINKED_PYTHON=…) another library
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.spaces $(ARGS)
+
 readme: environment-dev ## Fill the tables of README.md from the results and the chapters
 	$(BIN)/python -m tools.readme
 
@@ -69,6 +72,9 @@ colab: environment-dev ## Run the notebooks as on Colab (needs COLAB_PACKAGES)
 
 data: environment ## Make the simulated shop anew (data/shop)
 	$(BIN)/python -m recsys_lab simulate $(ARGS)
+
+vectors: environment ## Encode the texts of the shop and of the chapters that are new (data/vectors)
+	$(BIN)/python -m tools.vectors $(ARGS)
 
 notebooks: environment-dev ## Rebuild the notebooks that are stale (from notebooks/src)
 	@$(BIN)/python -m tools.chapters build $(ARGS)

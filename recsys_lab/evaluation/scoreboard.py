@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class Scoreboard:
             raise ValueError(f"board {self.name!r} has a row {result.method!r} already; give each result its own name")
         row: Row = {
             "method": result.method,
-            "params": dict(result.params),
+            "params": json.loads(json.dumps(dict(result.params), default=_as_json)),
             "metrics": {name: asdict(span) for name, span in result.summary().items()},
             **dict(result.lists),
             "fit_seconds": round(result.fit_seconds, 3),
@@ -154,6 +154,11 @@ class Scoreboard:
         name = metric or next(iter(self.rows[0]["metrics"]))
         spans = pd.DataFrame([{"method": row["method"], **row["metrics"][name]} for row in self.rows])
         return intervals(spans, label="method", metric=name, title=title or f"{self.name}: {name} by method")
+
+
+def _as_json(value: Any) -> Any:
+    """Parameters that are no JSON: a dataclass by its fields, anything else as it prints itself."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else repr(value)
 
 
 def boards_in(folder: Path) -> Iterable[Path]:
