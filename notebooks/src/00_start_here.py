@@ -29,7 +29,7 @@ charts.enable()
 # ever shown.
 
 # %%
-from recsys_lab.datasets import load_shop
+from recsys_lab.datasets import claim, load_shop
 
 shop = load_shop()
 print(f"{len(shop.products):,} products, {len(shop.shoppers):,} shoppers, {len(shop.events):,} events")
@@ -238,7 +238,7 @@ home.chart(title=f"What they bought before is worth {times:.1f} times what is po
 
 # %%
 difference = home.rows[2]["against_popular"]["NDCG@10"]
-assert difference["low"] < 0 < difference["high"]
+claim(difference["low"] < 0 < difference["high"], "no winner")
 print(f"recent - popular: {difference['mean']:+.4f} [{difference['low']:+.4f}, {difference['high']:+.4f}]: no winner")
 
 # %% [markdown]
@@ -302,7 +302,7 @@ for split_by, learned_from in {"time": split.before_test, "chance": leaky_past}.
     lists, _ = model.recommend_many(contexts, 10)
     score[split_by] = np.nanmean(metrics.ndcg(judge(lists, truth, shop.products["item_id"])))
 print(f"what this shopper clicked on most: NDCG@10 {score['time']:.3f} split by time, {score['chance']:.3f} by chance")
-assert score["chance"] > 1.2 * score["time"]
+claim(score["chance"] > 1.2 * score["time"], "the random split flatters")
 
 # %% [markdown]
 # A board refuses such data: all that is learned has to be older than the first question.
@@ -389,7 +389,7 @@ tomorrow = future.groupby("user_id")["item_id"].agg(list).to_dict()
 too_good = evaluate(KnowsTomorrow(), board).summary()["NDCG@10"]
 ceiling = boards["home"].metric("truth")
 print(f"knows tomorrow: {too_good}, the truth itself: {ceiling}")
-assert too_good.low > ceiling.high
+claim(too_good.low > ceiling.high, "who knows tomorrow is above the ceiling")
 
 # %% [markdown]
 # ### 5. The tie that flatters
@@ -463,7 +463,7 @@ customers.to_table()[["NDCG@10", "HR@10", "NDCG@10 − popular"]]
 
 # %%
 repeat, recent, ever = (customers.metric(name).mean for name in ("repeat", "recent", "popular"))
-assert repeat > recent > ever
+claim(repeat > recent > ever, "what they bought before wins")
 print(f"repeat {repeat:.3f} > last thirty days {recent:.3f} > all time {ever:.3f}")
 
 # %% [markdown]

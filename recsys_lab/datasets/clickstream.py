@@ -11,6 +11,7 @@ import pandas as pd
 
 from recsys_lab.datasets.download import Source, fetch, local_copy, read_member
 from recsys_lab.datasets.events import DataError
+from recsys_lab.datasets.limit import limited
 from recsys_lab.datasets.shop import DAY_MS, Shop
 
 _SHA256 = "de43f67460aeb49fd879cb7db3d7d654a5f83e8d6ec466820573ef8a6255a7c6"
@@ -93,7 +94,7 @@ def load_clickstream(progress: bool = True) -> Shop:
     for what, known in _TOTALS.items():
         if found[what] != known:
             raise DataError(f"{CLICKSTREAM_CSV}: {found[what]:,} {what} were read, but the log has {known:,}")
-    return shop
+    return limited(shop)
 
 
 def parse_clickstream(content: bytes, file: str = CLICKSTREAM_CSV) -> Shop:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from recsys_lab.datasets.download import Source, cache_folder, fetch, local_copy, only_one, read_member, written_aside
 from recsys_lab.datasets.events import DataError
+from recsys_lab.datasets.limit import limited
 from recsys_lab.datasets.shop import Shop
 
 RETAIL = Source(
@@ -71,12 +72,13 @@ def load_retail(progress: bool = True) -> Shop:
         }
     )
     shoppers = _most_frequent(customer, rows["Country"]).rename("region")
-    return Shop.from_frames(
+    shop = Shop.from_frames(
         products.rename_axis("item_id").reset_index(),
         events,
         shoppers.rename_axis("user_id").reset_index(),
         name="retail (UCI 352)",
     )
+    return limited(shop)
 
 
 def clean_retail(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from recsys_lab.datasets.events import DataError
+from recsys_lab.datasets.limit import limited
 from recsys_lab.datasets.shop import Shop
 
 _HERE = Path(__file__).resolve()
@@ -34,4 +35,4 @@ def load_shop(impressions: bool = True) -> Shop:
     folder = shop_folder()
     tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("products", "shoppers", "events")}
     shown = pd.read_parquet(folder / "impressions.parquet") if impressions else None
-    return Shop.from_frames(**tables, impressions=shown, name="simulated shop")
+    return limited(Shop.from_frames(**tables, impressions=shown, name="simulated shop"))

@@ -51,26 +51,30 @@ def visits(past: Shop, future: Shop, begun: Collection[str] | None = None) -> It
 
 
 def home_board(past: Shop, future: Shop, k: int = 10, name: str = "home") -> Board:
-    """At the start of each visit of `future` recommend `k`; what the visit then holds decides, new and known apart."""
-    contexts, truth, clicked, bought, known, units = [], [], [], [], [], []
+    """At the start of each visit of `future` recommend `k`; what the visit then holds decides, new and known apart.
+
+    *New* is who has no earlier event, *5+ events* who has five or more. Visits of impressions alone are not asked.
+    """
+    contexts, truth, clicked, bought, earlier, units = [], [], [], [], [], []
     for visit in visits(past, future):
         gains = visit_gains(visit.events)
         contexts.append(Context(visit.shopper_id, visit.events[0].timestamp, history=visit.history))
         truth.append(gains)
         clicked.append({event.item_id for event in visit.events if event.event_type == "clicked_on"})
         bought.append({event.item_id for event in visit.events if event.event_type == "buy"})
-        known.append(bool(visit.history))
+        earlier.append(len(visit.history))
         units.append(visit.shopper_id)
-    is_known = np.array(known, dtype=bool)
+    done = np.array(earlier, dtype=np.int64)
 
     measures: dict[str, Measure] = {
         f"NDCG@{k}": ndcg,
         f"HR@{k} click": lambda judged: _hits(judged, clicked),
         f"HR@{k} purchase": lambda judged: _hits(judged, bought),
-        f"NDCG@{k} known": lambda judged: np.where(is_known, ndcg(judged), np.nan),
-        f"NDCG@{k} new": lambda judged: np.where(is_known, np.nan, ndcg(judged)),
+        f"NDCG@{k} known": lambda judged: np.where(done > 0, ndcg(judged), np.nan),
+        f"NDCG@{k} new": lambda judged: np.where(done > 0, np.nan, ndcg(judged)),
+        f"NDCG@{k} 5+ events": lambda judged: np.where(done >= 5, ndcg(judged), np.nan),
     }
-    facts = {"visits": len(units), "shoppers": len(set(units)), "first visits": int((~is_known).sum())}
+    facts = {"visits": len(units), "shoppers": len(set(units)), "first visits": int((done == 0).sum())}
     return Board(name, k, past, contexts, truth, np.array(units), measures, facts=facts)
 
 
@@ -96,7 +100,8 @@ def next_board(past: Shop, future: Shop, k: int = 20, min_length: int = 1, name:
     """Inside each visit, from the second click on, predict the click from what came before it.
 
     Consecutive repeats are removed on both sides; the product that is open is never listed, since nobody goes on to it.
-    `min_length` drops shorter training sessions.
+    `min_length` drops shorter training sessions. *New* is who was never there before this visit; a log without shoppers
+    has nobody else, and so no such column.
     """
     begun = past.events["session_id"].unique()
     past = past.without_repeats(min_length)
@@ -112,7 +117,11 @@ def next_board(past: Shop, future: Shop, k: int = 20, min_length: int = 1, name:
             units.append(visit.session_id)
     facts = {"training sessions": past.events["session_id"].nunique(), "test sessions": len(set(units))}
     facts["predictions"] = len(units)
-    measures = {f"HR@{k}": hit_rate, f"MRR@{k}": reciprocal_rank}
+    measures: dict[str, Measure] = {f"HR@{k}": hit_rate, f"MRR@{k}": reciprocal_rank}
+    known = np.array([bool(context.history) for context in contexts], dtype=bool)
+    if known.any():
+        measures[f"HR@{k} known"] = lambda judged: np.where(known, hit_rate(judged), np.nan)
+        measures[f"HR@{k} new"] = lambda judged: np.where(known, np.nan, hit_rate(judged))
     return Board(name, k, past, contexts, truth, np.array(units), measures, facts=facts)
 
 

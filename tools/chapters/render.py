@@ -20,8 +20,8 @@ from tools.chapters.source import Chapter, headings
 VERSION = 1
 """Raise it when chapters have to be run anew because the way of running them has changed."""
 
-DATA = "data/shop/*.parquet"
-"""Every chapter reads the shop, so every chapter is stale when it changes."""
+DATA = ("data/shop/*.parquet", "data/vectors/*.npz")
+"""The shop and the vectors of its texts: every chapter is stale when they change."""
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
@@ -66,8 +66,8 @@ def source_hash(project: Project, chapter: Chapter) -> str:
 
 
 def files_read(project: Project, chapter: Chapter) -> list[Path]:
-    """The shop's tables and the files that the card names."""
-    found = set(project.root.glob(DATA))
+    """What every chapter reads, and the files that the card names."""
+    found = {path for pattern in DATA for path in project.root.glob(pattern)}
     for pattern in chapter.card.reads:
         here = [path for path in project.root.glob(pattern) if path.is_file()]
         if not here:
