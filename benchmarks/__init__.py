@@ -1,0 +1,1 @@
+"""What the stored scoreboards and the benchmarks are made by."""

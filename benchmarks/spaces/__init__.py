@@ -1,0 +1,1 @@
+"""What a space index costs, and its answers beside another library's."""
