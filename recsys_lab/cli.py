@@ -1,4 +1,4 @@
-"""`python -m recsys_lab`: the scoreboard, the health check, and the simulator."""
+"""`python -m recsys_lab`: the scoreboard, the health check, the simulator, and training on a log of your own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import typer
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+training = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train a method on any log.")
+app.add_typer(training, name="train")
 
 
 class BoardName(enum.StrEnum):
@@ -30,6 +32,13 @@ class LogName(enum.StrEnum):
     shop = "shop"
     clickstream = "clickstream"
     retail = "retail"
+
+
+class Ask(enum.StrEnum):
+    """The two ways to ask item2vec."""
+
+    cosine = "cosine"
+    next = "next"
 
 
 @app.callback()
@@ -100,6 +109,55 @@ def simulate(
         print(f"wrote {out}: {rows}")
 
 
+@training.command()
+def item2vec(
+    events: Annotated[
+        Path, typer.Option(help="csv or parquet: user_id, item_id, event_type, timestamp[, session_id].")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    products: Annotated[Path | None, typer.Option(help="csv or parquet: item_id, and what --side names.")] = None,
+    dim: Annotated[int, typer.Option(min=1, help="The length of a vector.")] = 64,
+    window: Annotated[
+        int | None, typer.Option(min=1, help="Steps to each side; the whole visit when left out.")
+    ] = None,
+    shrink_windows: Annotated[
+        bool, typer.Option("--shrink-windows", help="Draw each window from 1 to WINDOW.")
+    ] = False,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the log.")] = 20,
+    negative: Annotated[int, typer.Option(min=1, help="Products drawn as negatives, for each positive.")] = 15,
+    ns_exponent: Annotated[float, typer.Option(help="Negatives are drawn by count to this power.")] = 0.75,
+    sample: Annotated[
+        float, typer.Option(min=0, help="Leave out a part of the frequent ones; 0 leaves out none.")
+    ] = 1e-3,
+    min_count: Annotated[int, typer.Option(min=1, help="Products with fewer events get no vector.")] = 1,
+    cbow: Annotated[bool, typer.Option("--cbow", help="CBOW in place of skip-gram.")] = False,
+    ask: Annotated[
+        Ask, typer.Option(help="How the saved model is asked; both sets of vectors are written.")
+    ] = Ask.cosine,
+    side: Annotated[str | None, typer.Option(help="A column of products to interleave, such as category.")] = None,
+    event_type: Annotated[str, typer.Option(help="The events that make sequences.")] = "clicked_on",
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same vectors.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
+) -> None:
+    """Train item2vec on any log; write the sequences, the vectors with their ids, and the settings."""
+    from recsys_lab.item2vec import Item2Vec
+    from recsys_lab.item2vec.train import SETTINGS, train
+
+    if shrink_windows and window is None:
+        raise typer.BadParameter("--shrink-windows needs --window: the whole visit is no window to shrink")
+    model = Item2Vec(
+        dim=dim, window=window, epochs=epochs, negative=negative, ns_exponent=ns_exponent, sample=sample,
+        min_count=min_count, shrink_windows=shrink_windows, skip_gram=not cbow, ask=ask.value, side=side,
+        event_type=event_type, random_state=seed,
+    )  # fmt: skip
+    with _one_line_errors():
+        paths = train(events, out, model, products, force)
+        counts = json.loads((out / SETTINGS).read_text(encoding="utf-8"))["counts"]
+        print(f"learned from {events}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+        for path in paths:
+            print(f"wrote {path} ({path.stat().st_size:,} bytes)")
+
+
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
     """Errors that a user can mend are one line, without a traceback; mistakes of ours keep theirs."""
@@ -109,6 +167,11 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except (DataError, DataUnavailable, JudgementError, LeakageError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except ModuleNotFoundError as error:
+        if "pip install" not in str(error):  # whoever needs an extra says how to get it
+            raise
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
 

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 LACKING = (
+    "gensim>=4.4,<5",
     "pandera>=0.26,<1",
     "python-calamine>=0.3",
     "vl-convert-python>=1.7",

@@ -33,6 +33,7 @@ SHIPPED = [
     "notebook",
     "numpy",
     "pandas",
+    "pillow",
     "pooch",
     "pyarrow",
     "pydantic",
