@@ -62,7 +62,7 @@ scoreboards: environment ## Measure every board anew (benchmarks/results)
 	$(BIN)/python benchmarks/scoreboards.py $(ARGS)
 
 bench: environment-dev ## Measure the space index beside numpy, the encoder and (SUPERLINKED_PYTHON=…) another library
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.spaces $(ARGS)
+	$(BIN)/python -m benchmarks.spaces $(ARGS)
 
 readme: environment-dev ## Fill the tables of README.md from the results and the chapters
 	$(BIN)/python -m tools.readme

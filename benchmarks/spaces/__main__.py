@@ -5,8 +5,8 @@
 - The same products, questions and events in superlinked, where SUPERLINKED_PYTHON names a Python that has it
   (peer_superlinked.py says how to install it): same answers, and how many times slower.
 
-Ratios within one run, of the least of three medians; times are there for orientation. `make bench` keeps BLAS to one
-thread: on a busy machine threads that wait for each other would be measured, and not the work.
+Ratios within one run; each time is the least median of four stretches of calls, ours and theirs alike, and is there for
+orientation. Run it on a quiet machine: threads that wait for each other would be measured, and not the work.
 """
 
 from __future__ import annotations
@@ -98,15 +98,20 @@ def shoppers_of(index: SpaceIndex, made: shared.Catalogue) -> ShopperVectors:
     return vectors
 
 
-def seconds(do: Callable[[int], Any], times: int) -> float:
-    """The median of `times` calls, in seconds; the call gets its number."""
+def seconds(do: Callable[[int], Any], times: int) -> list[float]:
+    """What `times` calls took, in seconds; the call gets its number."""
     do(0)
     took = []
     for number in range(times):
         start = time.perf_counter()
         do(number)
         took.append(time.perf_counter() - start)
-    return float(np.median(took))
+    return took
+
+
+def quiet(took: list[float]) -> float:
+    """The least median of four stretches of the calls: what a call takes when nothing else runs."""
+    return min(float(np.median(part)) for part in np.array_split(np.array(took), 4) if len(part))
 
 
 def _filled(made: shared.Catalogue) -> tuple[SpaceIndex, float]:
@@ -124,23 +129,30 @@ def _size(n: int) -> Row:
     query = index.query_row(index.question({shared.TEXTS[0]: made.question_texts[1, 0]}))
     matrix = np.ascontiguousarray(index.matrix)
     times = 200 if n < 50_000 else 30
-    runs = [
-        (seconds(lambda _: matrix @ query, times), seconds(lambda at: ask(index, made, at % 200), times))
-        for _ in range(3)
-    ]
-    bare, asked = (min(column) for column in zip(*runs, strict=True))  # by turns: a slow moment hits both
-    vectors, events = shoppers_of(index, made), events_of(made)
-    start = time.perf_counter()
-    for event in events:
-        vectors.update(event)
-    updated = (time.perf_counter() - start) / len(events)
+    bare, asked = [], []
+    for _ in range(4):  # by turns: a slow moment hits both
+        bare += seconds(lambda _: matrix @ query, times // 4)
+        asked += seconds(lambda at: ask(index, made, at % 200), times // 4)
+    events = events_of(made)
+    vectors = shoppers_of(index, made)
+    one, mine, moved = quiet(bare), quiet(asked), quiet(_applied(vectors, events))
     row = {
-        "products": n, "components": matrix.shape[1], "bare_product_ms": 1e3 * bare, "question_ms": 1e3 * asked,
-        "event_ms": 1e3 * updated, "ingest_s": ingest, "question_to_bare": asked / bare,
-        "event_to_bare": updated / bare, "ingest_a_product_to_bare": ingest / n / bare,
+        "products": n, "components": matrix.shape[1], "bare_product_ms": 1e3 * one, "question_ms": 1e3 * mine,
+        "event_ms": 1e3 * moved, "ingest_s": ingest, "question_to_bare": mine / one,
+        "event_to_bare": moved / one, "ingest_a_product_to_bare": ingest / n / one,
     }  # fmt: skip
-    print(f"{n:,} products: a question is {asked / bare:.2f} bare products, an event {updated / bare:.3f}", flush=True)
+    print(f"{n:,} products: a question is {mine / one:.2f} bare products, an event {moved / one:.3f}", flush=True)
     return row
+
+
+def _applied(vectors: ShopperVectors, events: list[Event]) -> list[float]:
+    """What each event took, in seconds."""
+    took = []
+    for event in events:
+        start = time.perf_counter()
+        vectors.update(event)
+        took.append(time.perf_counter() - start)
+    return took
 
 
 def _texts(n: int = 400) -> Row:
@@ -185,12 +197,9 @@ def _against(python: str, n: int) -> Row:
         subprocess.run(call, check=True, capture_output=True)
         theirs = json.loads(Path(name, "out.json").read_text(encoding="utf-8"))
     index, ingest = _filled(made)
-    question = seconds(lambda at: ask(index, made, at % 200), 200)
-    vectors, events = shoppers_of(index, made), events_of(made)
-    start = time.perf_counter()
-    for event in events:
-        vectors.update(event)
-    event_seconds = (time.perf_counter() - start) / len(events)
+    question = quiet(seconds(lambda at: ask(index, made, at % 200), 200))
+    vectors = shoppers_of(index, made)
+    event_seconds = quiet(_applied(vectors, events_of(made)))
     lists = [ask(index, made, at) for at in range(shared.QUESTIONS)]
     same, apart = _compare([found.item_ids for found in lists], [found.scores for found in lists], theirs["questions"])
     known = theirs["shoppers"]["shopper_ids"]
@@ -205,7 +214,7 @@ def _against(python: str, n: int) -> Row:
     moved, moved_apart = _compare(
         [found.item_ids for found in lists], [found.scores for found in lists], theirs["shoppers"]
     )
-    wall = {name: float(np.median(took)) for name, took in theirs["wall_seconds"].items()}
+    wall = {name: quiet(took) for name, took in theirs["wall_seconds"].items()}
     row = {
         "products": n, "superlinked": theirs["versions"]["superlinked"],
         "same_top_10": f"{same} of {len(theirs['questions']['ids'])}", "largest_difference": apart,
