@@ -40,8 +40,10 @@ SHIPPED = [
     "requests",
     "scikit-learn",
     "scipy",
+    "smart_open",
     "tqdm",
     "typer",
+    "wrapt",
     "anywidget",
     "matplotlib",
 ]
