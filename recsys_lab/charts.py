@@ -22,7 +22,8 @@ def _theme() -> Any:
             "background": "transparent",
             "view": {"stroke": None, "continuousWidth": 460, "continuousHeight": 260},
             "title": {"anchor": "start", "fontSize": 14, "color": INK, "offset": 10},
-            "axis": {**text, **lines, "titleFontWeight": "normal"},
+            # The first and last label stay under their ticks: pushed inwards, they run into the next.
+            "axis": {**text, **lines, "titleFontWeight": "normal", "labelFlush": False},
             "legend": text,
             "range": {"category": list(PALETTE)},
             "mark": {"color": PALETTE[0]},
@@ -79,7 +80,7 @@ def intervals(spans: pd.DataFrame, label: str, metric: str, title: str) -> Any:
     base = alt.Chart(spans).encode(y=alt.Y(f"{label}:N", sort=None, title=None))
     tooltip = [label, *[alt.Tooltip(name, format=".4g") for name in ("mean", "low", "high")]]
     lines = base.mark_rule(strokeWidth=2, color=PALETTE[0]).encode(
-        x=alt.X("low:Q", title=f"{metric}, with 95 % interval"), x2="high:Q"
+        x=alt.X("low:Q", title=f"{metric}, with 95 % interval", axis=alt.Axis(tickCount=6)), x2="high:Q"
     )
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x="mean:Q", tooltip=tooltip)
     chart = alt.layer(lines, points, title=title, description=f"{title}. {metric}: {words}.")

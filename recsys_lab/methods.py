@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from recsys_lab import baselines as base
+from recsys_lab.clusters import ClusterRecommender
 from recsys_lab.datasets import DAY_MS
 from recsys_lab.item2vec import Item2Vec
 from recsys_lab.preferences import EventRules, EventWeighted
@@ -43,6 +44,7 @@ _IN_A_VISIT: dict[str, Make] = {
     "item-knn": base.ItemKNN,
     "ar": base.AssociationRules,
     "sr": base.SequentialRules,
+    "sr decayed": lambda: base.SequentialRules(decay=0.8),
     "markov": base.Markov,
     # Settings with the highest HR@20 of those tried on the tuning week of the clickstream.
     "s-knn": lambda: base.SessionKNN(k=500, sample_size=5000, remind=False),
@@ -53,6 +55,7 @@ _IN_A_VISIT: dict[str, Make] = {
 _LIKE: dict[str, Make] = {
     "item2vec like": lambda: Item2Vec(window=3, shrink_windows=True, epochs=40, ns_exponent=-0.5),
 }
+_CBOW: dict[str, object] = {"window": 5, "shrink_windows": True, "skip_gram": False, "negative": 5, "epochs": 5}
 _BY_CUSTOMER: dict[str, Make] = {
     "random": base.Random,
     "popular": base.Popular,
@@ -65,13 +68,18 @@ ROWS: Mapping[str, Mapping[str, Make]] = {
     "next": {
         **_IN_A_VISIT,
         **_LIKE,
+        "cluster": lambda: ClusterRecommender(35, item2vec={**_CBOW, "dim": 32}),
         "cold start": ColdStart,
         "event-weighted": lambda: EventWeighted(INTENT, INTENT_WEIGHTS),
     },
     "basket": {**_AT_THE_DOOR, "item-knn bought": lambda: base.ItemKNN(event_type="buy")},
     "ab": {**_AT_THE_DOOR, **_BY_CONTENT},
-    "clickstream": {**_IN_A_VISIT, **_LIKE},
-    "sessions": _IN_A_VISIT,
+    "clickstream": {
+        **_IN_A_VISIT,
+        **_LIKE,
+        "cluster": lambda: ClusterRecommender(10, item2vec={**_CBOW, "dim": 10, "random_state": 1}),
+    },
+    "sessions": {**_IN_A_VISIT, **_LIKE},
     "retail any": _BY_CUSTOMER,
     "retail novel": {name: make for name, make in _BY_CUSTOMER.items() if name != "repeat"},
 }

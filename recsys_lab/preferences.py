@@ -37,8 +37,8 @@ class EventRules:
 
     `weights`: event type → w; types that are not in it do nothing. `effects`: space → weights that hold there instead.
     `temperature` in (0, 1]: above .5 the last events count more, at 1 the last alone. `influence` in [0, 1]: of the
-    events against the base. `floor` in [0, 1]: what is left of the past at its oldest. `max_age_ms`: the age at which
-    the past is forgotten; without it, age is measured against the oldest event. `cap`: n counts no further, so that new
+    events against the base. `floor` in [0, 1]: what is left of the past at its oldest. `max_age_ms`: the mean age at
+    which all of the past is forgotten at once; without it, age is measured against the oldest event. `cap`: n counts no further, so that new
     events go on moving a shopper of many. `normalised`: divide e by the same recursion over |w|, so that who only
     clicks moves as far as who buys.
     """
@@ -225,7 +225,8 @@ class EventWeighted(ColdStart):
         if self.topics is not None and self.topics not in shop.products.columns:
             known = ", ".join(map(str, shop.products.columns))
             raise ValueError(f"topics: the products have no column {self.topics!r}; they have {known}")
-        self._log = shop.events
+        needed = ("user_id", "item_id", "event_type", "timestamp", "session_id", "id")
+        self._log = shop.events[[name for name in needed if name in shop.events.columns]]
         self._mine: dict[Any, Any] | None = None
         topics = self._products[self.topics] if self.topics else None
         self._topic = None if topics is None else topics.astype(str).to_numpy()

@@ -551,7 +551,7 @@ home = Scoreboard.of(board)
 for result in results.values():
     home.add(result)
 print(", ".join(f"{count:,} {what}" for what, count in board.facts.items()))
-home.to_table()[["NDCG@10", "NDCG@10 new", "NDCG@10 known", "NDCG@10 − popular", "fit s", "ms/list"]]
+home.to_table()[["NDCG@10", "NDCG@10 new", "NDCG@10 known", "NDCG@10 − popular", "fit s", "µs/list"]]
 
 # %%
 gain = results["cold start"].against(results["popular"], "NDCG@10")

@@ -453,7 +453,7 @@ for name, method in rows.items():
     results[name] = evaluate(method, board, name)
     home.add(results[name])
 print(", ".join(f"{count:,} {what}" for what, count in board.facts.items()))
-home.to_table()[["NDCG@10", "NDCG@10 new", "NDCG@10 known", "NDCG@10 5+ events", "NDCG@10 − popular", "ms/list"]]
+home.to_table()[["NDCG@10", "NDCG@10 new", "NDCG@10 known", "NDCG@10 5+ events", "NDCG@10 − popular", "µs/list"]]
 
 # %%
 main, enough = "NDCG@10", "NDCG@10 5+ events"
@@ -732,7 +732,7 @@ for name, method in rows.items():
     hits[name] = evaluate(method, board_next, name)
     following.add(hits[name])
 print(", ".join(f"{count:,} {what}" for what, count in board_next.facts.items()))
-wide = ["HR@20", "MRR@20", *[name for name in board_next.measures if " " in name], "HR@20 − popular", "ms/list"]
+wide = ["HR@20", "MRR@20", *[name for name in board_next.measures if " " in name], "HR@20 − popular", "µs/list"]
 following.to_table()[wide]
 
 # %%

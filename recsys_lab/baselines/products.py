@@ -37,16 +37,21 @@ class FromProducts(ScoringRecommender):
             return (self.last_[context.shopper_id],) if context.shopper_id in self.last_ else ()
         return (context.history[-1].item_id,) if context.history else ()
 
+    def shares(self, anchors: Sequence[str]) -> Floats:
+        """How much each of the `anchors` counts."""
+        return np.ones(len(anchors))
+
     def _question(self, context: Context) -> Hashable:
         return self.anchors(context)
 
     def _score(self, contexts: Sequence[Context]) -> Floats:
-        asked = [self.columns(self.anchors(context)) for context in contexts]
-        asked = [columns[columns >= 0] for columns in asked]
-        rows = np.repeat(np.arange(len(asked)), [len(columns) for columns in asked])
-        columns = np.concatenate(asked) if asked else np.zeros(0, dtype=np.int64)
+        asked = [self.anchors(context) for context in contexts]
+        columns = self.columns([item for anchors in asked for item in anchors])
+        values = np.concatenate([np.zeros(0), *(self.shares(anchors) for anchors in asked)])
+        rows = np.repeat(np.arange(len(asked)), [len(anchors) for anchors in asked])
+        known = columns >= 0
         shape = (len(contexts), len(self.items_))
-        query = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
+        query = sparse.csr_matrix((values[known], (rows[known], columns[known])), shape=shape)
         return np.asarray((query @ self.weights_).toarray(), dtype=np.float64)
 
     def _weights(self, rows: NDArray[Any], columns: NDArray[Any], values: Floats | float = 1.0) -> Any:
@@ -65,7 +70,9 @@ class FromProducts(ScoringRecommender):
 class SequentialRules(FromProducts):
     """SR (Kamehkhosh et al. 2017): each product counts what came after it in a session, 1/gap for what is `gap` on.
 
-    `max_gap=1` is the Markov chain: what came next. With `power=2` it is 1/gap².
+    `max_gap=1` is the Markov chain: what came next. With `power=2` it is 1/gap². It is asked from the last product of
+    the visit; with `decay` from all of them, each step back counting `decay` times as much, which helps where people
+    return to products.
 
     >>> ring = Shop.from_sessions([["a", "b", "c"], ["b", "c", "a"]])
     >>> model = SequentialRules().fit(ring)
@@ -73,11 +80,25 @@ class SequentialRules(FromProducts):
     ('c', 'a')
     """
 
-    def __init__(self, max_gap: int | None = None, power: float = 1.0) -> None:
+    def __init__(self, max_gap: int | None = None, power: float = 1.0, decay: float = 0.0) -> None:
         self.max_gap = max_gap
         self.power = power
+        self.decay = decay
+
+    def anchors(self, context: Context) -> tuple[str, ...]:
+        """The last product; with `decay` all products of the visit, in order."""
+        if self.decay and context.session:
+            return tuple(event.item_id for event in context.session)
+        return super().anchors(context)
+
+    def shares(self, anchors: Sequence[str]) -> Floats:
+        """1 for the last, `decay` for the one before it, and so on; where nothing decays, 1 for each."""
+        steps_back = np.arange(len(anchors))[::-1]
+        return self.decay**steps_back if self.decay else np.ones(len(anchors))
 
     def _learn(self, shop: Shop) -> None:
+        if not 0 <= self.decay <= 1:
+            raise ValueError(f"decay: {self.decay} is not from 0 (the last product alone) to 1 (all alike)")
         if self.max_gap is not None and self.max_gap < 1:
             raise ValueError(f"max_gap: {self.max_gap} leaves no pair; give at least 1, or None for all gaps")
         item, session = self._sequence(shop)

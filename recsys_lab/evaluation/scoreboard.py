@@ -123,7 +123,7 @@ class Scoreboard:
             difference = row.get("against_popular", {}).get(main)
             line[f"{main} − popular"] = "" if difference is None else _with_interval(difference, digits, sign=True)
             line |= {"coverage": f"{row['coverage']:.2f}", "novelty": f"{row['novelty']:.1f}"}
-            line |= {"fit s": f"{row['fit_seconds']:.2f}", "ms/list": f"{row['ms_per_list']:.3f}"}
+            line |= {"fit s": f"{row['fit_seconds']:.2f}", "µs/list": f"{1000 * row['ms_per_list']:,.0f}"}
             table.append(line | {"MB": f"{row['megabytes']:.1f}"})
         return pd.DataFrame(table).set_index("method")
 
@@ -157,8 +157,9 @@ class Scoreboard:
 
 
 def _as_json(value: Any) -> Any:
-    """Parameters that are no JSON: a dataclass by its fields, anything else as it prints itself."""
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else repr(value)
+    """Parameters that are no JSON: settings by their fields, anything else (vectors, say) as it prints itself."""
+    settings = is_dataclass(value) and not isinstance(value, type) and not hasattr(value, "__len__")
+    return asdict(value) if settings else repr(value)
 
 
 def boards_in(folder: Path) -> Iterable[Path]:

@@ -112,3 +112,14 @@ def test_parameters_are_checked(model: Recent, said: str) -> None:
 def test_a_shop_without_events_is_no_crash(make: type[Popular]) -> None:
     empty = purchases().between(0, 0)
     assert make().fit(empty).recommend(Context("u", DAY_MS), 2).item_ids[0] in set("abcd")
+
+
+def test_sr_over_the_whole_prefix_lets_each_step_back_count_less() -> None:
+    """From a comes x, from b comes y: asked after a, b with decay .5, y earns 1 and x one half."""
+    past = Shop.from_sessions([["a", "x"], ["b", "y"]])
+    visit = Context(None, 10**12, session=tuple(Event("u", item, "clicked_on", at, "s") for at, item in enumerate("ab")))
+    found = SequentialRules(decay=0.5).fit(past).recommend(visit, 2)
+    assert (found.item_ids, found.scores) == (("y", "x"), (1.0, 0.5))
+    assert SequentialRules().fit(past).recommend(visit, 1).item_ids == ("y",)
+    with pytest.raises(ValueError, match="decay: 2 is not from 0"):
+        SequentialRules(decay=2).fit(past)

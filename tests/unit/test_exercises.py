@@ -31,6 +31,15 @@ EQUIVALENT = {
         "if ideal.sum() == -1:": "0 / 0 is NaN too",
         "if ideal.sum() == 0: pass": "0 / 0 is NaN too",
     },
+    ("04", 1): {
+        "unit = new / np.linalg.norm(new, axis=-1, keepdims=True)": "the last axis either way",
+        "distance = np.linalg.norm(centres - unit[:, None, :], axis=2)": "the last of three axes",
+        "return distance.argmin(axis=-1)": "the last of two axes",
+    },
+    ("04", 3): {
+        "return cosine.sort_values(ascending=False).head(k).index.tolist()": "there are no equal ones to keep in order",
+        "return cosine.sort_values(ascending=False, kind='stable').head(k).index": "labels in another kind of list",
+    },
 }
 """Mutants that pass because they are right, with the reason: each has to exist, and to pass."""
 

@@ -17,7 +17,7 @@ from recsys_lab.methods import ROWS
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 BOARDS = ["home", "next", "basket", "ab", "clickstream", "retail any", "retail novel"]
 SLOW_ROWS = {("next", "truth"), ("next", "item2vec"), ("next", "item2vec like")}
-NEEDS_GENSIM = {"item2vec", "item2vec like"}
+NEEDS_GENSIM = {"item2vec", "item2vec like", "cluster"}
 
 
 def stored(name: str) -> Scoreboard:
