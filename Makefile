@@ -14,7 +14,7 @@ endif
 .DEFAULT_GOAL := help
 # The steps follow each other, also under make -j: the first that fails is the last thing on the screen.
 .NOTPARALLEL:
-.PHONY: help lab test test-unit test-notebooks test-browser test-all check data vectors scoreboards bench readme colab notebooks chapter clean-copy address \
+.PHONY: help lab test test-unit test-notebooks test-services test-browser test-all check data vectors scoreboards bench readme colab notebooks chapter clean-copy address \
   clean environment environment-dev
 
 help: ## This list
@@ -49,6 +49,10 @@ else
 	@echo "There is no notebook yet."
 endif
 
+test-services: environment-dev ## The vector databases: Qdrant, PostgreSQL, and Redis where REDIS_SERVER names one
+	@echo; echo "== Services"
+	$(BIN)/python -m pytest -o addopts=-ra -m "not slow" tests/services
+
 test-browser: environment-dev ## JupyterLab in a real browser, where there is a Chromium or Chrome
 	@echo; echo "== Browser"
 	$(BIN)/python -m pytest -o addopts=-ra tests/browser
@@ -57,6 +61,7 @@ test-browser: environment-dev ## JupyterLab in a real browser, where there is a 
 test-all: test ## The same, and the tests that take minutes
 	@echo; echo "== Slow tests"
 	$(BIN)/python -m pytest -m slow || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -o addopts=-ra -m slow tests/services
 
 scoreboards: environment ## Measure every board anew (benchmarks/results)
 	$(BIN)/python benchmarks/scoreboards.py $(ARGS)

@@ -38,9 +38,9 @@ class EventRules:
     `weights`: event type → w; types that are not in it do nothing. `effects`: space → weights that hold there instead.
     `temperature` in (0, 1]: above .5 the last events count more, at 1 the last alone. `influence` in [0, 1]: of the
     events against the base. `floor` in [0, 1]: what is left of the past at its oldest. `max_age_ms`: the mean age at
-    which all of the past is forgotten at once; without it, age is measured against the oldest event. `cap`: n counts no further, so that new
-    events go on moving a shopper of many. `normalised`: divide e by the same recursion over |w|, so that who only
-    clicks moves as far as who buys.
+    which all of the past is forgotten at once; without it, age is measured against the oldest event. `cap`: n counts
+    no further, so that new events go on moving a shopper of many. `normalised`: divide e by the same recursion over
+    |w|, so that who only clicks moves as far as who buys.
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: dict(WEIGHTS))
