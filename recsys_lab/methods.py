@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recsys_lab import baselines as base
 from recsys_lab.clusters import ClusterRecommender
 from recsys_lab.datasets import DAY_MS
 from recsys_lab.item2vec import Item2Vec
+from recsys_lab.item2vec.behaviour import WithBehaviour
 from recsys_lab.preferences import EventRules, EventWeighted
 from recsys_lab.recommender import Recommender
-from recsys_lab.spaces.aspects import ColdStart
+from recsys_lab.spaces.aspects import APPEAL, LIKENESS, ColdStart
 
 if TYPE_CHECKING:
     from recsys_lab.simulate import World
@@ -26,6 +27,10 @@ INTENT_WEIGHTS = {
     "review_count": 0.4, "review_rating": 0.3, "popularity": 1.0,
 }  # fmt: skip
 
+# Trained in seconds; its vectors serve as one aspect among others, and for clusters.
+_CBOW: dict[str, Any] = {"window": 5, "shrink_windows": True, "skip_gram": False, "negative": 5, "epochs": 5}
+_BEHAVIOUR: dict[str, Any] = {"skip_gram": False, "window": 5, "negative": 5}
+
 _AT_THE_DOOR: dict[str, Make] = {
     "random": base.Random,
     "popular": base.Popular,
@@ -37,6 +42,7 @@ _BY_CONTENT: dict[str, Make] = {
     "cold start": ColdStart,
     "event-weighted": lambda: EventWeighted(TASTE),
     "event-weighted tastes": lambda: EventWeighted(TASTE, topics="category"),
+    "with behaviour": lambda: WithBehaviour(TASTE, {**LIKENESS, **APPEAL, "behaviour": 0.5}, **_BEHAVIOUR),
 }
 _IN_A_VISIT: dict[str, Make] = {
     "random": base.Random,
@@ -55,7 +61,6 @@ _IN_A_VISIT: dict[str, Make] = {
 _LIKE: dict[str, Make] = {
     "item2vec like": lambda: Item2Vec(window=3, shrink_windows=True, epochs=40, ns_exponent=-0.5),
 }
-_CBOW: dict[str, object] = {"window": 5, "shrink_windows": True, "skip_gram": False, "negative": 5, "epochs": 5}
 _BY_CUSTOMER: dict[str, Make] = {
     "random": base.Random,
     "popular": base.Popular,
@@ -71,15 +76,23 @@ ROWS: Mapping[str, Mapping[str, Make]] = {
         "cluster": lambda: ClusterRecommender(35, item2vec={**_CBOW, "dim": 32}),
         "cold start": ColdStart,
         "event-weighted": lambda: EventWeighted(INTENT, INTENT_WEIGHTS),
+        "with behaviour": lambda: WithBehaviour(INTENT, {**INTENT_WEIGHTS, "behaviour": 0.5}, **_BEHAVIOUR),
     },
     "basket": {**_AT_THE_DOOR, "item-knn bought": lambda: base.ItemKNN(event_type="buy")},
     "ab": {**_AT_THE_DOOR, **_BY_CONTENT},
     "clickstream": {
         **_IN_A_VISIT,
         **_LIKE,
+        "item2vec wide": lambda: Item2Vec(ask="next"),
+        "item2vec wide like": Item2Vec,
         "cluster": lambda: ClusterRecommender(10, item2vec={**_CBOW, "dim": 10, "random_state": 1}),
     },
-    "sessions": {**_IN_A_VISIT, **_LIKE},
+    "sessions": {
+        **_IN_A_VISIT,
+        # Fewer rounds: a log of a million clicks has to be through in minutes.
+        "item2vec": lambda: Item2Vec(window=3, shrink_windows=True, epochs=10, ns_exponent=-0.5, ask="next"),
+        "item2vec like": lambda: Item2Vec(window=3, shrink_windows=True, epochs=10, ns_exponent=-0.5),
+    },
     "retail any": _BY_CUSTOMER,
     "retail novel": {name: make for name, make in _BY_CUSTOMER.items() if name != "repeat"},
 }

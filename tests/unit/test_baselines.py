@@ -117,7 +117,9 @@ def test_a_shop_without_events_is_no_crash(make: type[Popular]) -> None:
 def test_sr_over_the_whole_prefix_lets_each_step_back_count_less() -> None:
     """From a comes x, from b comes y: asked after a, b with decay .5, y earns 1 and x one half."""
     past = Shop.from_sessions([["a", "x"], ["b", "y"]])
-    visit = Context(None, 10**12, session=tuple(Event("u", item, "clicked_on", at, "s") for at, item in enumerate("ab")))
+    visit = Context(
+        None, 10**12, session=tuple(Event("u", item, "clicked_on", at, "s") for at, item in enumerate("ab"))
+    )
     found = SequentialRules(decay=0.5).fit(past).recommend(visit, 2)
     assert (found.item_ids, found.scores) == (("y", "x"), (1.0, 0.5))
     assert SequentialRules().fit(past).recommend(visit, 1).item_ids == ("y",)

@@ -16,8 +16,11 @@ from recsys_lab.methods import ROWS
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 BOARDS = ["home", "next", "basket", "ab", "clickstream", "retail any", "retail novel"]
-SLOW_ROWS = {("next", "truth"), ("next", "item2vec"), ("next", "item2vec like")}
-NEEDS_GENSIM = {"item2vec", "item2vec like", "cluster"}
+SLOW_ROWS = {("next", "truth")}
+SLOW_ROWS |= {
+    (board, f"item2vec{kind}") for board in ("next", "clickstream") for kind in ("", " like", " wide", " wide like")
+}
+NEEDS_GENSIM = {"cluster", "with behaviour"}
 
 
 def stored(name: str) -> Scoreboard:
