@@ -33,7 +33,7 @@ WEIGHTS: Mapping[str, float] = {"clicked_on": 0.2, "put_to_cart": 0.5, "buy": 1.
 
 @dataclass(frozen=True)
 class EventRules:
-    """How events move a shopper. The defaults are the field's: among them **no decay at all** (`floor=1`).
+    """How events move a shopper. The defaults are the usual ones: among them **no decay at all** (`floor=1`).
 
     `weights`: event type → w; types that are not in it do nothing. `effects`: space → weights that hold there instead.
     `temperature` in (0, 1]: above .5 the last events count more, at 1 the last alone. `influence` in [0, 1]: of the

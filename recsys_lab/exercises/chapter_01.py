@@ -85,8 +85,14 @@ SCORE = Exercise(
         Wrong(_START + "    return (similarities @ weights).sum()", says="one score for each"),
         Wrong(
             _START + f"    return similarities @ weights / {_LENGTH} * np.sqrt((weights != 0).sum())",
-            says="should score",
+            says="brackets",
         ),
+        Wrong(_START + "    return similarities @ weights / np.abs(weights).sum()", says="is not the length"),
+        Wrong(
+            _START + "    return similarities @ weights / (np.abs(weights).sum() * np.sqrt((weights != 0).sum()))",
+            says="is not the length",
+        ),
+        Wrong(_START + "    return similarities @ weights / 7", says="should score"),
     ),
 )
 
@@ -119,6 +125,11 @@ GIFT = Exercise(
             _GIFT + "weights={'price': 1, 'rating': 9}, where=field('category') != 'socks', k=5)",
             says="weigh the same",
         ),
+        Wrong(
+            _GIFT + "weights={'price': 1, 'rating': 1}, where=field('category') != 'sock', k=5)",
+            says="is the filter's value exactly",
+        ),
+        Wrong(_GIFT + "weights={'price': 1, 'rating': 1}, where=\"category != 'socks'\", k=5)", says="not a text"),
         Wrong("def gift(index):\n    return field('category') != 'socks'", says="what index.search returns"),
     ),
 )  # fmt: skip

@@ -54,8 +54,8 @@ _SUM = "    e = sum(share * w * v for share, w, v in zip(shares, weights, vector
 NORMALISED = Exercise(
     names=("normalised",),
     check=checks_02.normalised,
-    right="who only clicks and who only buys now have an e of the same length: the weights say how events count against"
-    " each other, and no longer how loud the shopper is.",
+    right="who only clicks and who only buys now have an e of the same length if their events agree alike: the weights"
+    " say how events count against each other, and no longer how loud the shopper is.",
     hints=(
         "e is the sum of share · weight · vector over the events.",
         "d is the same sum with |w| in the place of w · v: one number.",
@@ -94,8 +94,8 @@ _INFLUENCE = "def influence_for(weight, similarity):\n    r = np.sqrt(1 / simila
 INFLUENCE = Exercise(
     names=("influence_for",),
     check=checks_02.influence_for,
-    right="a single click (weight 0.2) needs an influence of 0.91 to go as far as a purchase goes with 0.67. An"
-    " influence means nothing without the weights beside it.",
+    right="a single click (weight 0.2) needs an influence of 0.91 to get a similarity of 0.9; a purchase (weight 1)"
+    " needs 0.67. An influence means nothing without the weights beside it.",
     hints=(
         "The shopper's part is influence · weight in the direction of the event, 1 - influence in that of the base.",
         "similarity = i·w / sqrt((i·w)² + (1 - i)²). Divide above and below by i·w: the ratio r = (1 - i) / (i·w) is"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from recsys_lab.exercises.exercise import ask, shown
+from recsys_lab.exercises.exercise import Stopped, ask, shown
 from recsys_lab.recommender import Floats, Recommendations
 from recsys_lab.spaces import BEST, CategorySpace, ClippedWarning, NumberSpace, SpaceIndex
 
@@ -104,11 +104,13 @@ def _diagnose_much(answers: Sequence[Floats], wanted: Sequence[Floats]) -> str:
                 return diagnosis
         if _all_close(answers[:1], [np.sin(_place(*_RANGES[0], np.log10) * np.pi / 2)]):
             return "this takes log10(v), which has no value for 0 reviews. Take log10(1 + v)."
-    value, low, high = _RANGES[0]
-    at = int(np.argmin(np.isclose(answers[0], wanted[0])))
-    if np.isclose(answers[0], wanted[0]).all():
-        return f"much(9, 1, 99) should be {float(wanted[2]):.4f}, and it is {float(answers[2]):.4f}."
-    return f"much({value[at]:g}, {low:g}, {high:g}) should be {wanted[0][at]:.4f}, and it is {answers[0][at]:.4f}."
+    for (value, low, high), answer, right in zip(_RANGES, answers, wanted, strict=True):
+        same = np.isclose(np.atleast_1d(answer), np.atleast_1d(right), atol=1e-6)
+        if not same.all():
+            at = int(np.argmin(same))
+            asked = f"much({np.atleast_1d(value)[at]:g}, {low:g}, {high:g})"
+            break
+    return f"{asked} should be {np.atleast_1d(right)[at]:.4f}, and it is {np.atleast_1d(answer)[at]:.4f}."
 
 
 def _all_close(found: Sequence[Floats], wanted: Sequence[Floats]) -> bool:
@@ -148,6 +150,19 @@ _WRONG_SCORES: tuple[tuple[_Formula, str], ...] = (
         "this divides by the sum of the weights, which may be 0 or below. Divide by their length and by √k.",
     ),
     (
+        lambda s, w: s @ w / np.abs(w).sum(),
+        "this divides by the sum of |w|, and the sum of |w| is not the length. The length is the root of the sum of the"
+        " squares, np.linalg.norm(weights); then there is √k.",
+    ),
+    (
+        lambda s, w: s @ w / (np.abs(w).sum() * np.sqrt((w != 0).sum())),
+        "√k is there, but the sum of |w| is not the length. The length is the root of the sum of the squares.",
+    ),
+    (
+        lambda s, w: s @ w / np.linalg.norm(w) * np.sqrt((w != 0).sum()),
+        "mind the brackets: a / b * c multiplies by c. Put the length times √k into brackets.",
+    ),
+    (
         lambda s, w: s @ w / ((w**2).sum() * np.sqrt((w != 0).sum())),
         "this divides by the sum of the squares. The length of the weights is the root of that.",
     ),
@@ -178,17 +193,35 @@ def score(function: Any) -> str | None:
         for formula, diagnosis in _WRONG_SCORES:
             if _all_close(answers, [formula(_SIMILARITIES, weights) for weights in _WEIGHTS]):
                 return diagnosis
-    close = [np.allclose(one, other) for one, other in zip(answers, wanted_all, strict=True)]
-    at = close.index(False)
+    close = [np.isclose(one, other, atol=1e-6) for one, other in zip(answers, wanted_all, strict=True)]
+    at = next(place for place, rows in enumerate(close) if not rows.all())
+    row = int(np.argmin(close[at]))
     return (
-        f"with the weights {shown(_WEIGHTS[at])}, similarities {shown(_SIMILARITIES[0])} should score"
-        f" {wanted_all[at][0]:.4f}, and they score {answers[at][0]:.4f}."
+        f"with the weights {shown(_WEIGHTS[at])}, similarities {shown(_SIMILARITIES[row])} should score"
+        f" {wanted_all[at][row]:.4f}, and they score {answers[at][row]:.4f}."
     )
 
 
 # -- 3: a gift --------------------------------------------------------------------------------------------------------
 
 _SOCKS = "socks"
+
+
+class _Listening(SpaceIndex):
+    """An index that remembers the filters it was asked with: a diagnosis has to know whether there was one."""
+
+    filters_: ClassVar[list[Any]] = []  # of the class: a learner's function is given a copy of the index
+
+    def search(self, *args: Any, **options: Any) -> Recommendations:
+        where = options.get("where")
+        _Listening.filters_.append(where)
+        if where is not None and not hasattr(where, "fields"):
+            raise _NoFilter
+        return super().search(*args, **options)
+
+
+class _NoFilter(Exception):
+    """What stands at where= is no filter."""
 
 
 def _gifts() -> SpaceIndex:
@@ -206,7 +239,7 @@ def _gifts() -> SpaceIndex:
         "rating": NumberSpace("rating", 1, 5, "maximum"),
         "category": CategorySpace("category"),
     }
-    return SpaceIndex(spaces).add(goods)
+    return _Listening(spaces).add(goods)
 
 
 def gift(function: Any) -> str | None:
@@ -214,23 +247,36 @@ def gift(function: Any) -> str | None:
     index = _gifts()
     socks = [item for item in index.ids if item.startswith(_SOCKS)]
     wanted = index.search(weights={"price": 1, "rating": 1}, exclude=socks, k=5)
-    found = ask(function, index)
+    _Listening.filters_.clear()
+    try:
+        found = ask(function, index)
+    except Stopped as stopped:
+        if isinstance(stopped.__cause__, _NoFilter):
+            return f'where= takes a filter such as field("category") != "socks", not {_what(_Listening.filters_[-1])}.'
+        raise
+    filtered = any(where is not None for where in _Listening.filters_)
     labels = list(found.item_ids) if isinstance(found, Recommendations) else found
     if not isinstance(labels, list | tuple) or not all(isinstance(label, str) for label in labels):
         return f"return what index.search returns; this is of the type {type(found).__name__}."
-    return _diagnose_gift(list(labels), found, wanted, index, socks)
+    return _diagnose_gift(list(labels), found, wanted, index, socks, filtered)
+
+
+def _what(where: Any) -> str:
+    return "a text" if isinstance(where, str) else f"something of the type {type(where).__name__}"
 
 
 def _diagnose_gift(
-    labels: list[str], found: Any, wanted: Recommendations, index: SpaceIndex, socks: list[str]
+    labels: list[str], found: Any, wanted: Recommendations, index: SpaceIndex, socks: list[str], filtered: bool
 ) -> str | None:
     at = next((place for place, label in enumerate(labels, 1) if label in socks), None)
     if at is not None and set(labels) <= set(socks):
         return "there is nothing but socks in the list: is the filter the wrong way round? != is not equal."
     if at is not None:
-        return (
-            f"at place {at} there is a pair of socks. A weight below 0 pushes them down and forbids nothing; a filter"
-            ' does: where=field("category") != "socks".'
+        return f"at place {at} there is a pair of socks" + (
+            '; is the filter\'s value exactly "socks"?'
+            if filtered
+            else ". A weight below 0 pushes them down and forbids nothing; a filter does:"
+            ' where=field("category") != "socks".'
         )
     if len(labels) != len(wanted):
         return f"there should be 5 products in the list, and there are {len(labels)}: k is the length of the list."
@@ -251,7 +297,7 @@ def _diagnose_gift(
 
 _SHOPS = tuple(
     pd.DataFrame({"item_id": [f"T{at}" for at in range(len(prices))], "price": prices})
-    for prices in ([900.0, 2400.0, 1100.0, 5000.0, 3100.0], [12.0, 30.0, 55.0, 140.0], [0.5, 0.9, 2.5])
+    for prices in ([900.0, 2400.0, 1100.0, 5000.0, 3100.0], [12.0, 30.0, 55.0, 140.0], [45.5, 60.9, 88.5])
 )
 
 
@@ -285,7 +331,7 @@ def _diagnose_range(space: NumberSpace, prices: list[float]) -> str | None:
             f"in a shop where {ends}, {beyond} of {len(prices)} products lie beyond the bad end and all score"
             f" {space.negative_filter:g}. Take both ends from the products that the function is given."
         )
-    if similarity.max() - similarity.min() < 0.9:
+    if similarity.max() - similarity.min() < 0.4:
         return (
             f"nothing is left out, but in a shop where {ends}, the cheapest scores {similarity.max():.2f} and the"
             f" dearest {similarity.min():.2f}: that hardly tells them apart. Take both ends from the products."

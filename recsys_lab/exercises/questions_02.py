@@ -6,13 +6,13 @@ from recsys_lab.exercises.exercise import Choice, Question
 
 QUESTIONS = (
     Question(
-        "With the field's defaults a shopper has clicked on forty products and bought none. The list is nearly the one"
+        "With the default settings a shopper has clicked on forty products and bought none. The list is nearly the one"
         " from the day of registration. Why?",
         (
             Choice(
                 "Forty clicks are too few to know anybody.",
                 right=False,
-                why="The same forty clicks, normalised or with a high influence, change nearly the whole list.",
+                why="The same forty clicks, normalised *and* with an influence of 0.9, change most of the list.",
             ),
             Choice(
                 "The events have decayed.",
@@ -23,8 +23,8 @@ QUESTIONS = (
                 "The mean of clicks is at most 0.2 long, and it is mixed with a base of length 1: the base speaks five"
                 " times as loud, or more.",
                 right=True,
-                why="And the more the clicks differ from each other, the shorter their mean. Dividing by the weights,"
-                " or a higher influence, lets them be heard.",
+                why="And the more the clicks differ from each other, the shorter their mean. Dividing by the weights"
+                " and a higher influence let them be heard.",
             ),
             Choice(
                 "Clicks have a weight of 0.",
@@ -40,8 +40,8 @@ QUESTIONS = (
             Choice(
                 "They do not: with a floor of 1 no timestamp enters.",
                 right=True,
-                why="m is 1 whatever the ages are. A parameter that is called decay is not a decay that is on: stretch"
-                " the times, and see whether anything moves.",
+                why="m is 1 whatever the ages are. A parameter that is called decay is not a decay that is on: squeeze"
+                " some of the times together, keep the order, and see whether anything moves.",
             ),
             Choice(
                 "In the year's log the first events count less.",

@@ -67,6 +67,16 @@ def test_score_that_is_another_one_hears_one_example() -> None:
     assert "should score 0.5667" in verdict(2, "score", lambda s, w: s @ w / 7).message
 
 
+def test_score_that_differs_in_one_row_shows_that_row() -> None:
+    def nearly(s: Any, w: Any) -> Any:
+        right = s @ w / (np.linalg.norm(w) * np.sqrt((w != 0).sum()))
+        return right + np.array([0, 0, 0.5, 0])
+
+    said = verdict(2, "score", nearly).message
+    assert "similarities [0.0, 0.6, 0.3] should score 0.3000" in said
+    assert "they score 0.8000" in said
+
+
 NO_SOCKS = field("category").isin(["hats", "scarves", "bags"])
 
 
@@ -108,6 +118,11 @@ def test_gift_that_asks_for_more_hears_which_should_be_first() -> None:
         lambda products: NumberSpace("price", 0, products["price"].max(), mode="minimum"),
         lambda products: NumberSpace("price", *np.percentile(products["price"], [0, 100]), mode="minimum"),
         lambda products: NumberSpace("price", min(products["price"]), 1.02 * max(products["price"]), "minimum"),
+        lambda products: NumberSpace("price", products["price"].min(), products["price"].max() * 1.1, "minimum"),
+        lambda products: NumberSpace("price", products["price"].min(), products["price"].max() + 1, "minimum"),
+        lambda products: NumberSpace("price", 0, products["price"].max() + 1, "minimum"),
+        lambda products: NumberSpace("price", 0, np.ceil(products["price"].max() / 100) * 100, "minimum"),
+        lambda products: NumberSpace("price", 0, products["price"].max() * 1.1, "minimum"),
     ],
 )
 def test_price_space_may_be_a_little_wider(function: Callable[..., Any]) -> None:
