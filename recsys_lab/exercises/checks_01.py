@@ -212,6 +212,9 @@ class _Listening(SpaceIndex):
 
     filters_: ClassVar[list[Any]] = []  # of the class: a learner's function is given a copy of the index
 
+    def __repr__(self) -> str:
+        return "index"
+
     def search(self, *args: Any, **options: Any) -> Recommendations:
         where = options.get("where")
         _Listening.filters_.append(where)

@@ -55,8 +55,9 @@ QUESTIONS = (
             Choice(
                 "As texts, all kinds of clothing are rather similar. A category says 1 or 0.",
                 right=True,
-                why="What an aspect can do is its weight times the spread of its similarities. The same holds for"
-                " 'near 178', whose similarities hardly differ at all.",
+                why="What an aspect can do is its weight times how much its similarities differ. What gets in is what"
+                " comes nearest: in the text it is only a little behind, in the category by all of 1. The same holds"
+                " for 'near 178', whose similarities hardly differ at all.",
             ),
         ),
     ),
