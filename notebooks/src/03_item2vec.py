@@ -216,9 +216,13 @@ print(f"{len(ours.vectors_):,} products, {ours.vectors_.dim} numbers each, all e
 # ## Measure it: settings matter
 #
 # Window, epochs, how negatives are drawn, which way to ask: nobody knows the right settings beforehand, and the
-# defaults were chosen for English sentences. So we choose them as chapter 00 says, on the **tuning week**, before
-# anybody looks at the test weeks. To keep it quick: training on the last three weeks before it, and some of its
+# defaults were chosen for English sentences. So we choose them as in chapters 01 and 02, on the **tuning week**,
+# before anybody looks at the test weeks. To keep it quick: training on the last three weeks before it, and some of its
 # questions. The question is always the same: given the clicks of a visit so far, which product is clicked next?
+#
+# **Skip-gram**, as above, guesses each neighbour from the product; **CBOW** guesses the product from the mean of its
+# neighbours, which is quicker. `shrink_windows` draws each window from 1 to the given one, so that near products count
+# more, and `sample` skips some of the clicks on very popular products.
 
 # %%
 from dataclasses import replace
@@ -262,7 +266,6 @@ sweep = {
     "exponent 1": {"window": 3, "ns_exponent": 1.0},
     "exponent -0.5": {"window": 3, "ns_exponent": -0.5},
     "exponent -0.5, 5 epochs": {"window": 3, "ns_exponent": -0.5, "epochs": 5},
-    "exponent -0.5, 20 epochs": {"window": 3, "ns_exponent": -0.5, "epochs": 20},
 }
 from time import perf_counter
 
@@ -325,37 +328,41 @@ cosine_wins = [name for name in sweep if by[name, "cosine"] > by[name, "next"] +
 claim(cosine_wins == ["exponent -0.5, 5 epochs"], "next is better for all that were trained long enough")
 claim(by["window 3", "next"] > by["all pairs of a visit", "next"] + 0.05, "near clicks say more than the whole visit")
 claim(by["exponent -0.5", "next"] > by["exponent 1", "next"] + 0.03, "the draw matters")
+claim(by["exponent -0.5, 5 epochs", "cosine"] > by["exponent -0.5", "cosine"], "cosine is better after few epochs")
 
 # %% [markdown]
 # Read it slowly; most of what is written about item2vec's settings is in there.
 #
-# - **Ask for what you want to know.** For the next click, `next` beats `cosine` with all settings that were trained
-#   long enough.
-# - **The window decides what is learned.** All pairs of a visit, as the paper has it, cost most for each epoch (that is
-#   why they got fewer here) and say little about the next click: what stands far away in a visit is not what comes now.
-# - **How negatives are drawn matters as much.** They are drawn in proportion to count to the power of an exponent. The
-#   usual 0.75 and 1 draw popular products all the time and so push them down; with -0.5 they are hardly drawn, and stay
-#   up.
-# - **Too short is worse than too long.** With few epochs the two kinds of vectors have hardly met, and `next` suffers
-#   most. Beyond what is enough, more epochs cost in proportion and bring little.
+# - **Ask for what you want to know.** For the next click, `next` beats `cosine` with most settings, and by much with the
+#   best ones.
+# - **The window matters.** All pairs of a visit, as the paper has it, cost most for each epoch and say little about the
+#   next click: what stands far away in a visit is not what comes now. (They had 3 epochs against 10 here, so a part of
+#   the gap may be too little training. On the real log, in the stored rows at the end, they stay far behind with 20.)
+# - **How negatives are drawn matters too.** They are drawn in proportion to count to the power of an exponent. The usual
+#   0.75 and 1 draw popular products all the time and so push them down; with -0.5 they are hardly drawn, and stay up.
+# - **How long to train depends on the question.** For `next`, too short is worse than too long: after 5 epochs the two
+#   kinds of vectors have hardly met. For `cosine` it is the other way round.
+#
+# A thousand questions cannot tell the first few points apart; we take the highest.
 #
 # We keep the best point, as the tuning week says, and now look at the test weeks once.
 
 # %%
 chosen = {**common, **sweep[best["settings"]], "ask": best["ask"]}
 print(f"chosen: {chosen}")
-few, enough, many = (by[f"exponent -0.5{more}", "next"] for more in (", 5 epochs", "", ", 20 epochs"))
-print(f"HR@20 after 5 epochs {few:.3f}, after 10 {enough:.3f}, after 20 {many:.3f}")
-claim(enough - few > 0.05 > abs(many - enough), "enough is enough")
+few, enough = (by[f"exponent -0.5{more}", "next"] for more in (", 5 epochs", ""))
+print(f"HR@20 after 5 epochs {few:.3f}, after 10 {enough:.3f}")
+claim(enough - few > 0.05, "five epochs are too few")
 
 # %% [markdown]
 # ## Measure it: the next click
 #
 # Now the methods that count, on the same questions of the test weeks; each learns from the whole log before them. New
-# here: **AR** counts clicks in the same session, however far apart. **STAN** looks for past sessions like this one and
-# takes what they held; recent sessions count more, and so does what stood near the product that is shared. The
-# package's rows have settings that were chosen on tuning weeks. To keep it quick: a third of the shoppers, and a sample
-# of their questions.
+# here: **AR** counts pairs of clicks in the same visit, however far apart (item-kNN counts visits with both, and divides by
+# how common the two are). **STAN** looks for past sessions like this one and takes what they held; recent sessions count
+# more, and so does what stood near the product that is shared. STAN's settings were chosen on the tuning week of the real
+# clickstream, item2vec's on that of this shop; the counting methods have their defaults. To keep it quick: a third of the
+# shoppers, and a sample of their questions. `coverage` is the share of all products that stand in some list.
 
 # %%
 from recsys_lab.evaluation import Scoreboard
@@ -402,7 +409,7 @@ charts.intervals(spans, label="compared with", metric="HR@20 of item2vec minus t
 from recsys_lab import measure
 
 stored = measure.stored()
-stored["next"].to_table()[["HR@20", "MRR@20"]]
+stored["next"].to_table()[["HR@20", "MRR@20"]].drop(["cluster", "sr decayed", "with behaviour"], errors="ignore")
 
 # %% [markdown]
 # ### Where it wins, and where it loses
@@ -429,7 +436,7 @@ hit = table.set_index(["what", "method", "clicks"])["HR@20"].sort_index()
 gain = hit["the open product", "item2vec"] - hit["the open product", "markov"]
 rare = hit["the product that came next", :, "fewest clicks"]
 title = [
-    f"Open product rarely clicked: item2vec {gain['fewest clicks']:+.2f} on Markov; often: {gain['most clicks']:+.2f}.",
+    f"Open product rarely clicked: item2vec {gain['fewest clicks']:+.2f} on Markov; often: no gain.",
     f"It hardly finds the rare: {rare['item2vec']:.2f} of the rarest next clicks, item-kNN {rare['item-knn']:.2f}",
 ]
 alt.Chart(table, title=alt.Title(title), description=" ".join(title)).mark_line(point=True).encode(
@@ -447,8 +454,8 @@ claim(rare["item2vec"] < rare["item-knn"] - 0.1, "and misses rare products")
 
 # %% [markdown]
 # Where an open product has few clicks, there is little to count, and vectors help: a product borrows from all that are
-# seen in the same company. And the exponent of -0.5, which won us the tuning week, has its price: popular products stay
-# up, rare ones stay down. A shop that wants its rare products found would choose another point of the sweep.
+# seen in the same company. And the exponent of -0.5, which won us the tuning week, probably has its price: popular products
+# stay up, rare ones stay down. A shop that wants its rare products found may want another point of the sweep; measure it.
 #
 # ### Does the order of clicks matter?
 #
@@ -506,8 +513,8 @@ order.set_index("method").round(3)
 
 # %% [markdown]
 # All pairs of a visit do not notice: for them a visit is a bag of products. (It is not a bug; it is what the paper
-# wants, a likeness that does not depend on the order.) A method that lives on what comes next loses the more, the more
-# it looks at the next step alone.
+# wants, a likeness that does not depend on the order.) The nearer a method looks, the more it loses: SR loses
+# half as much as a window of 3 or Markov.
 #
 # ## See it
 #
@@ -601,8 +608,8 @@ alt.Chart(pd.concat([styles, by_chance]), title=title, description=words).mark_l
 ).properties(width=360, height=220)
 
 # %% [markdown]
-# In the paper item2vec won, most of all among rare products. Here the SVD wins everywhere, on vectors that we have
-# chosen for the next click. A result from one log need not hold on another, and vectors that are good at one thing need
+# In the paper item2vec won, most of all among rare products. Here the SVD finds more of the style, in all four bands.
+# (It counts whole visits; our vectors see three clicks to each side, and were chosen for the next click.) A result from one log need not hold on another, and vectors that are good at one thing need
 # not be good at the next. Measure what you want to use them for.
 #
 # ## Build it: a product without a click
@@ -667,8 +674,9 @@ claim(price.mean < 0, "it costs a little")
 
 # %% [markdown]
 # Without content a new product is never listed. With it some are found, and more of them by asking for what is alike:
-# an output vector made of a mean is hardly ever the largest. On all questions together it even costs a little: few
-# clicks go to products that are that new, and in the lists they take places from others.
+# an output vector made of a mean is rarely among the largest. On all questions together `next` with content costs a little,
+# and finds next to none of the new. Asking `like` finds many more of them, and costs a tenth of all hits (see the table
+# above). So ask `like` for a box of new products, and `next` for the rest.
 #
 # ## Build it: behaviour as one more space
 #
@@ -822,19 +830,7 @@ chart
 
 # %% [markdown]
 # Here it loses to counting what came next: with so many clicks on every product nothing has to be guessed, and on this
-# site people go through pages in their order. That order is what a Markov chain counts, and it shows when clicks are
-# shuffled.
-
-# %%
-if log is not None:
-    methods = {
-        "item-knn": (ItemKNN(), ItemKNN),
-        "sr": (SequentialRules(), SequentialRules),
-        "markov": (Markov(), Markov),
-    }
-    real_order = order_matters(real, methods).set_index("method")
-    claim(real_order.loc["markov", "mean"] < real_order.loc["sr", "mean"] < 0, "Markov loses most")
-    print(real_order.round(3).to_string())
+# site people go through pages in their order. That order is what a Markov chain counts.
 
 # %% [markdown]
 # And behaviour as a space? The catalogue knows category, colour and price. The same question as above, with and
@@ -874,7 +870,7 @@ if log is not None:
     reloads = again.sum() / (raw["number"] == raw["number"].shift()).sum()
     like = real_results["item2vec like"].summary()["HR@20"].mean
     flattered = reloads + (1 - reloads) * like
-    print(f"{reloads:.1%} of clicks are reloads: HR@20 {like:.3f} would be reported as {flattered:.3f}")
+    print(f"{reloads:.1%} of the clicks that follow another are reloads: HR@20 {like:.3f} would become about {flattered:.3f}")
 
 # %% [markdown]
 # ## What you now know

@@ -77,8 +77,8 @@ QUESTIONS = (
             Choice(
                 "For the same place, once it has been trained for longer.",
                 right=False,
-                why="The sweep says otherwise: four times the epochs cost four times as much and change little. What"
-                " is not in the pairs cannot be learned from them.",
+                why="Another epoch sees the same pairs again. What is not in the pairs cannot be learned from them,"
+                " however long it takes.",
             ),
         ),
     ),

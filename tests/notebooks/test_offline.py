@@ -17,6 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SECONDS, MEGABYTES = 60, 1536
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # as when the notebooks are built
 
 # Loaded by every Python that is started below, the notebook's kernel among them.
 GUARD = """
@@ -52,7 +53,7 @@ def run(chapter: Path, scratch: Path, **settings: str) -> dict[str, Any]:
     """Run a chapter behind the guard; what its run took, and what it printed."""
     (scratch / "sitecustomize.py").write_text(GUARD)
     environment = {key: value for key, value in os.environ.items() if key != "RECSYS_LAB_DATA"}
-    environment |= {"PYTHONPATH": str(scratch), "RECSYS_LAB_CACHE": str(scratch / "cache"), **settings}
+    environment |= {"PYTHONPATH": str(scratch), "RECSYS_LAB_CACHE": str(scratch / "cache"), **ONE_THREAD, **settings}
     call = [sys.executable, "-c", RUN, str(chapter), str(chapter.parent)]
     done = subprocess.run(call, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -99,7 +99,7 @@ def run(project: Project, notebook: Any, where: str) -> tuple[float, int]:
         environment = {key: value for key, value in os.environ.items() if key not in _NOT_HANDED_ON}
         paths = [str(project.root), *filter(None, [environment.get("PYTHONPATH")])]
         # An empty IPython folder: nobody's own start-up files and history
-        environment |= {"PYTHONPATH": os.pathsep.join(paths), "IPYTHONDIR": home}
+        environment |= {"PYTHONPATH": os.pathsep.join(paths), "IPYTHONDIR": home, **ONE_THREAD}
         client = NotebookClient(
             notebook,
             timeout=TIMEOUT,
@@ -124,6 +124,8 @@ def run(project: Project, notebook: Any, where: str) -> tuple[float, int]:
     return seconds, int(asked.outputs[0].text) if asked.outputs else 0
 
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Small products gain nothing from a second thread, and threads that wait for a busy core cost more than they do."""
 WIDGET = "application/vnd.jupyter.widget-view+json"
 _NOT_HANDED_ON = {"COLAB_RELEASE_TAG", "RECSYS_LAB_CLONE", "IPYTHONDIR", "PYTHONSTARTUP"}
 
