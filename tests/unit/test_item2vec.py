@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -393,3 +395,39 @@ def test_the_learned_ids_are_gensims_own(clickstream: Shop) -> None:
     assert list(vectors.ids) != sorted(vectors.ids)
     assert like_gensim.last_visits_ and like_gensim.fitted_until_ < 2**31 * 1000
     assert clickstream.events["timestamp"].max() < like_gensim.fitted_until_ + DAY_MS
+
+
+TRAIN = """
+import sys
+from recsys_lab.datasets import Shop
+from recsys_lab.item2vec import Item2Vec
+walks = [("abcdef" * 2)[start : start + 4] for start in range(6)] * 20
+model = Item2Vec(dim=8, epochs=4, negative=5, sample=0).fit(Shop.from_sessions([list(walk) for walk in walks]))
+print(model.vectors_.fingerprint, model.out_vectors_.fingerprint)
+"""
+
+
+def test_the_same_seed_gives_the_same_vectors_in_two_processes() -> None:
+    pytest.importorskip("gensim")
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", TRAIN],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert said[0] == said[1]
+    assert len(said[0].split()) == 2
+
+
+def test_every_id_has_its_own_vector_whatever_it_is_called(model: Item2Vec) -> None:
+    """The same log under other names: each product takes its vector along."""
+    known = sorted(model.vectors_.ids)
+    renamed = dict(zip(known, np.random.default_rng(5).permutation(known).tolist(), strict=True))
+    again = Item2Vec(**QUICK).fit(Shop.from_sessions([[renamed[item] for item in walk] for walk in WALKS]))
+    for item in known:
+        assert again.vectors_[renamed[item]] == pytest.approx(model.vectors_[item])
+        assert renamed[item] == item or again.vectors_[item] != pytest.approx(model.vectors_[item], abs=1e-4)
