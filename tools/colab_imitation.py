@@ -55,7 +55,7 @@ from nbclient import NotebookClient
 notebook = nbformat.read(sys.argv[1], as_version=4)
 client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": sys.argv[2]}})
 client.execute()
-set_up = [cell for cell in notebook.cells if "colab" in cell.metadata.get("tags", [])]  # other cells may speak of errors
+set_up = [cell for cell in notebook.cells if "colab" in cell.metadata.get("tags", [])]  # others may speak of errors
 outputs = [out for cell in set_up for out in cell.outputs]
 print(json.dumps([out.get("text", "") for out in outputs if out.output_type == "stream"]))
 """
