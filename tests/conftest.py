@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
 
 from recsys_lab.datasets import Shop, Split, load_clickstream, load_retail, load_shop
+
+# Tests share the cores with each other: how long one example takes says nothing.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 WITHOUT_LOGS = "RECSYS_LAB_DATA does not name a folder with the real logs"
 

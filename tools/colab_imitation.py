@@ -1,6 +1,11 @@
 """The nearest thing to Colab: run notebooks as a Colab user does, with Colab's own Python and package versions.
 
-    python tools/colab_imitation.py [NOTEBOOK …]        all of notebooks/*.ipynb when none is named
+    python -m tools.colab_imitation [--all] [NOTEBOOK …]
+
+Without a name: the chapters that have changed since they last ran as on Colab, and always the first, which is short;
+with --all every chapter. What has run is kept in benchmarks/colab.json: for each chapter a hash of all that its run
+depends on (`key`), written where this repository has no uncommitted change, since a notebook fetches the last commit.
+What pip finds anew for the few packages that Colab lacks is not in that hash; --all tries it, before a release.
 
 It needs COLAB_PACKAGES, a file of Colab's package versions as pip constraints, and a Python 3.13. It makes an
 environment with those of Colab's packages that the notebooks can meet, at Colab's versions; then, for each notebook, an
@@ -11,6 +16,8 @@ ships was changed, when something came at another version than Colab's, or when 
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import json
 import os
 import re
@@ -19,33 +26,51 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from recsys_lab import colab
+from tools.chapters import render
+from tools.chapters.project import Project
+from tools.chapters.source import Chapter, load
+
 ROOT = Path(__file__).resolve().parent.parent
+RECORD = ROOT / "benchmarks" / "colab.json"
+MADE_OF = ("recsys_lab", "data", "notebooks", "benchmarks/results")
 # What Colab ships and a notebook of the course may import, directly or not.
 SHIPPED = [
     "altair",
+    "anywidget",
+    "grpcio",
+    "h2",
+    "httpx",
     "ipykernel",
     "ipywidgets",
     "jupyter_client",
+    "lightgbm",
+    "matplotlib",
     "nbclient",
     "nbformat",
     "notebook",
     "numpy",
     "pandas",
     "pillow",
+    "platformdirs",
     "pooch",
+    "protobuf",
+    "psutil",
     "pyarrow",
     "pydantic",
     "requests",
     "scikit-learn",
     "scipy",
     "smart_open",
+    "threadpoolctl",
     "tqdm",
     "typer",
+    "typing_extensions",
+    "urllib3",
     "wrapt",
-    "anywidget",
-    "matplotlib",
 ]
 COMPLAINTS = re.compile(r"ERROR|incompatible|conflict|dependency resolver", re.IGNORECASE)
 
@@ -65,26 +90,85 @@ class Unlike(Exception):
     """Something happened that a Colab user must not meet; the text says what."""
 
 
-def main(names: list[str]) -> int:
+def main(arguments: Sequence[str], project: Project | None = None) -> int:
     """Run the notebooks; 0 when all went as it should."""
-    constraints = os.environ.get("COLAB_PACKAGES")
-    if not constraints:
+    given = _parser().parse_args(arguments)
+    if not os.environ.get("COLAB_PACKAGES"):
         print("COLAB_PACKAGES does not name a list of Colab's packages: the imitation is left out")
         return 0
-    notebooks = [Path(name).resolve() for name in names] or sorted((ROOT / "notebooks").glob("*.ipynb"))
+    constraints = Path(os.environ["COLAB_PACKAGES"]).resolve()
+    project = project or Project(ROOT)
+    chapters = {chapter.name: chapter for chapter in load(project)}
+    keys = {name: key(project, chapter, constraints.read_text(encoding="utf-8")) for name, chapter in chapters.items()}
+    named = [project.find(name) for name in given.notebooks]
+    chosen = named or (list(keys) if given.all else changed(keys, read_record()))
+    if not named and (same := [name for name in keys if name not in chosen]):
+        print(f"unchanged since they ran as on Colab: {', '.join(same)}", flush=True)
+    kept = not uncommitted(project.root)
     home = Path(tempfile.mkdtemp(prefix="colab-"))
     try:
-        python = make_environment(home / "env", Path(constraints).resolve())
-        for notebook in notebooks:
+        python = make_environment(home / "env", constraints)
+        for name in chosen:
             start = time.monotonic()
-            run(python, notebook, home / notebook.stem, Path(constraints))
-            print(f"{notebook.name}: runs as on Colab ({time.monotonic() - start:.0f} s with its set-up)", flush=True)
+            run(python, project.notebook(name), home / name, constraints)
+            print(f"{name}: runs as on Colab ({time.monotonic() - start:.0f} s with its set-up)", flush=True)
+            if kept:
+                write_record({**read_record(), name: keys[name]}, list(keys))
     except Unlike as problem:
         print(f"not as on Colab: {problem}", file=sys.stderr)
         return 1
     finally:
         shutil.rmtree(home, ignore_errors=True)
+    if not kept:
+        print(f"{RECORD.name} stays as it is: there are changes without a commit, and the last commit was run")
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.colab_imitation", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--all", action="store_true", help="every chapter, also those that have not changed")
+    parser.add_argument("notebooks", nargs="*", help="these alone, by number, name or path")
+    return parser
+
+
+def key(project: Project, chapter: Chapter, constraints: str) -> str:
+    """A hash of all that a chapter's run as on Colab depends on.
+
+    That is its source, modules and data (what makes it stale), its notebook's code, and what is installed for it.
+    """
+    notebook = render.read(project.notebook(chapter.name))
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"] if notebook is not None else []
+    said = [render.source_hash(project, chapter), code, colab.needs(chapter.name[:2]), SHIPPED, constraints]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+
+
+def changed(keys: dict[str, str], record: dict[str, str]) -> list[str]:
+    """The first chapter, which shows that the set-up works, and those whose key is not the recorded one.
+
+    >>> changed({"00": "a", "01": "b", "02": "c"}, {"00": "a", "01": "b", "02": "x"})
+    ['00', '02']
+    """
+    return [name for place, (name, now) in enumerate(keys.items()) if place == 0 or record.get(name) != now]
+
+
+def read_record() -> dict[str, str]:
+    """The keys under which chapters have run, by chapter; empty where there is no record yet."""
+    if not RECORD.is_file():
+        return {}
+    kept: dict[str, str] = json.loads(RECORD.read_text(encoding="utf-8"))
+    return kept
+
+
+def write_record(record: dict[str, str], names: Sequence[str]) -> None:
+    """Keep the keys of the chapters that there are."""
+    kept = {name: record[name] for name in names if name in record}
+    RECORD.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8", newline="\n")
+
+
+def uncommitted(root: Path) -> bool:
+    """Whether files that chapters are made of are not as in the last commit, which is what a notebook fetches."""
+    call = ["git", "-C", str(root), "status", "--porcelain", "--", *MADE_OF]
+    return bool(subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip())
 
 
 def make_environment(folder: Path, constraints: Path) -> Path:
@@ -109,9 +193,24 @@ def python313() -> str:
 
 
 def run(python: Path, notebook: Path, content: Path, constraints: Path) -> None:
-    """One notebook, alone in an empty folder, from its first cell to its last."""
+    """One notebook, alone in an empty folder, from its first cell to its last; what it installed is removed again."""
+    if not notebook.is_file():
+        raise Unlike(f"{notebook.name} is not there; build it: make notebooks")
     content.mkdir()
     before = versions(python)
+    try:
+        _run(python, notebook, content)
+        compare(notebook.name, before, versions(python), constraints)
+        check = subprocess.run([str(python), "-m", "pip", "check"], capture_output=True, text=True, check=False)
+        if check.returncode:
+            raise Unlike(f"{notebook.name}: pip check says: {check.stdout.strip()}")
+    finally:
+        # The next one must not find what only this one asks for.
+        if new := sorted(versions(python).keys() - before.keys()):
+            subprocess.run([str(python), "-m", "pip", "uninstall", "-qq", "--yes", *new], check=True)
+
+
+def _run(python: Path, notebook: Path, content: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
     environment |= {
         "COLAB_RELEASE_TAG": "imitation",
@@ -128,10 +227,6 @@ def run(python: Path, notebook: Path, content: Path, constraints: Path) -> None:
     complaint = COMPLAINTS.search(said)
     if complaint:
         raise Unlike(f"{notebook.name}: an installation complained ({complaint.group(0)}):\n{said[:3000]}")
-    compare(notebook.name, before, versions(python), constraints)
-    check = subprocess.run([str(python), "-m", "pip", "check"], capture_output=True, text=True, check=False)
-    if check.returncode:
-        raise Unlike(f"{notebook.name}: pip check says: {check.stdout.strip()}")
 
 
 def versions(python: Path) -> dict[str, str]:

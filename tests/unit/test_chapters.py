@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +17,10 @@ pytest.importorskip("ipykernel", reason="ipykernel is not installed (requirement
 
 import nbformat
 
-from recsys_lab import colab, fingerprint
+from recsys_lab import fingerprint
 from tools.chapters.__main__ import TEMPLATE, main
 from tools.chapters.build import build, dump
-from tools.chapters.card import COLAB_CELL, stated_seconds
+from tools.chapters.card import stated_seconds
 from tools.chapters.check import check
 from tools.chapters.project import ChapterError, Project
 from tools.chapters.render import read, seal
@@ -514,89 +510,6 @@ def test_clean_copy_has_headings_and_code_only(toy: Project, capsys: pytest.Capt
     assert "clicks / shown" not in dump(copy)
     assert main(["clean-copy", "09"], toy) == 1
     assert "there is no chapter 09; there are: 00_toy, 01_other" in capsys.readouterr().err
-
-
-# -- Colab
-
-
-def test_what_colab_lacks_is_said_as_in_pyproject() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    known = {*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)}
-    assert set(colab.LACKING) <= known
-    listed = os.environ.get("COLAB_PACKAGES")
-    if listed:
-        theirs = {line.partition("==")[0].lower() for line in Path(listed).read_text(encoding="utf-8").splitlines()}
-        needed = [line for line in project["dependencies"] if colab._name(line).lower() not in theirs]
-        assert set(needed) <= set(colab.LACKING)
-        assert not {colab._name(line) for line in colab.LACKING} & theirs
-
-
-def test_colab_set_up_installs_only_what_is_missing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    installed: list[list[str]] = []
-    monkeypatch.setattr(colab, "_install", installed.append)
-    monkeypatch.setattr(colab, "LACKING", ("numpy>=1", "no-such-package>=2,<3"))
-    monkeypatch.setattr(colab, "REPOSITORY", tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv("PYTHONPATH", "")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "notebooks").mkdir()
-    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
-    colab.setup()
-    assert (installed, Path.cwd(), capsys.readouterr().out) == ([], tmp_path, "")
-    monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
-    colab.setup()
-    colab.setup()
-    assert installed == [["no-such-package>=2,<3"]] * 2
-    assert Path.cwd() == tmp_path / "notebooks"
-    assert sys.path.count(str(tmp_path)) == 1
-    assert os.environ["PYTHONPATH"] == str(tmp_path)
-
-
-def test_colab_install_holds_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    def pip(call: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        asked.extend(call)
-        asked.append(Path(call[call.index("--constraint") + 1]).read_text(encoding="utf-8"))
-        return subprocess.CompletedProcess(call, 1, "", "ERROR: no network")
-
-    monkeypatch.setattr(colab.subprocess, "run", pip)
-    with pytest.raises(RuntimeError, match="pip could not install thing: ERROR: no network"):
-        colab._install(["thing"])
-    assert f"numpy=={metadata.version('numpy')}\n" in asked[-1]
-
-
-def test_colab_cell_clones_and_sets_up(tmp_path: Path) -> None:
-    """The cell's code in a Python of its own, with a repository that holds the set-up alone."""
-    origin = tmp_path / "origin"
-    (origin / "recsys_lab").mkdir(parents=True)
-    (origin / "notebooks").mkdir()
-    (origin / "notebooks" / "x").write_text("")
-    (origin / "recsys_lab" / "__init__.py").write_text("")
-    (origin / "recsys_lab" / "colab.py").write_text((ROOT / "recsys_lab" / "colab.py").read_text(encoding="utf-8"))
-    git = ["git", "-c", "user.name=x", "-c", "user.email=x@y", "-C", str(origin)]
-    for call in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
-        subprocess.run([*git, *call], check=True, env={**os.environ, "GIT_CONFIG_GLOBAL": os.devnull})
-    cell = COLAB_CELL.format(branch="main", repository="a/b")
-    assert len(cell.splitlines()) < 15
-    environment = {key: value for key, value in os.environ.items() if key != "COLAB_RELEASE_TAG"}
-    names = {"RECSYS_LAB_CLONE": origin.as_uri(), "RECSYS_LAB_CONTENT": str(tmp_path / "content")}
-    script = f"{cell}\nimport os\nprint(os.getcwd())"
-    for name, where in (
-        ("NOTHING", tmp_path),
-        ("COLAB_RELEASE_TAG", tmp_path / "content" / "recsys-lab" / "notebooks"),
-    ):
-        run = subprocess.run(
-            [sys.executable, "-I", "-c", script],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=tmp_path,
-            env={**environment, **names, name: "x"},
-        )
-        assert run.stdout.splitlines()[-1] == str(where)
 
 
 # -- the course itself

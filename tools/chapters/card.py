@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
+from recsys_lab import colab
 from tools.chapters.project import Project
 from tools.chapters.source import Chapter
 
@@ -33,13 +34,16 @@ if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
     sys.path.insert(0, folder)
     from recsys_lab.colab import setup
 
-    setup()"""
+    setup({chapter})"""
 
 
-def colab_cell(project: Project) -> str:
-    """The code of the cell that makes a chapter run on Google Colab."""
+def colab_cell(project: Project, chapter: Chapter) -> str:
+    """The code of the cell that makes a chapter run on Google Colab; it names those that need more than the others."""
     repository, branch = project.address()
-    return COLAB_CELL.format(repository=repository, branch=branch)
+    number = chapter.name[:2]
+    return COLAB_CELL.format(
+        repository=repository, branch=branch, chapter=f'"{number}"' if number in colab.MORE else ""
+    )
 
 
 def card(project: Project, chapter: Chapter, chapters: Sequence[Chapter], seconds: int, solved: bool) -> str:

@@ -41,7 +41,7 @@ def render(project: Project, chapter: Chapter, chapters: Sequence[Chapter], fact
     first = card.card(project, chapter, chapters, facts.stated_seconds, solved)
     cells = [
         new_markdown_cell(first, id="card", metadata={"tags": ["card"]}),
-        new_code_cell(card.colab_cell(project), id="colab", metadata={"tags": ["colab"]}),
+        new_code_cell(card.colab_cell(project, chapter), id="colab", metadata={"tags": ["colab"]}),
     ]
     for cell in chapter.cells:
         if cell.stands_in(solved):
