@@ -70,6 +70,7 @@ class SpaceIndex:
         self._series: dict[str, Any] = {}  # the same as pandas columns, made when a filter asks
         self._matrix = np.zeros((0, 0), dtype=np.float32)
         self._now: int | None = None
+        self._noise = 0.0  # scores nearer than this are equal; rows of a database may have lost their last digit
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -89,8 +90,23 @@ class SpaceIndex:
 
     @property
     def columns(self) -> Mapping[str, slice]:
-        """Which columns of `matrix` belong to which space."""
+        """Which columns of `matrix` belong to which space.
+
+        Raises `SpaceError` while a space has yet to learn its length from products.
+        """
+        if not self._columns:
+            self._lay_out()
         return self._columns
+
+    @property
+    def dim(self) -> int:
+        """The number of components of a row."""
+        return int(max(columns.stop for columns in self.columns.values()))
+
+    @property
+    def products(self) -> pd.DataFrame:
+        """The products as they were added, in the order of the rows of `matrix`."""
+        return pd.DataFrame({name: pd.Series(kept, dtype=object) for name, kept in self._kept.items()})
 
     # -- products ---------------------------------------------------------------------------------------------------
 
@@ -100,24 +116,17 @@ class SpaceIndex:
         Every column of `products` is kept for filters. Raises `SpaceError` for a column that a space needs and the
         table lacks, a label given twice, or a value that a space cannot take.
         """
-        for name, column in [("id", self.id), *((name, space.field) for name, space in self.spaces.items())]:
-            if column not in products.columns:
-                raise SpaceError(
-                    f"{name}: the products have no column {column!r}; they have {', '.join(map(str, products.columns))}"
-                )
+        labels = self.labels(products)
         given = [str(name) for name in products.columns]
         if self._ids and set(given) != set(self._kept):
             raise SpaceError(f"the products have {', '.join(given)}, but the index has {', '.join(self._kept)}")
-        labels = [str(label) for label in products[self.id]]
-        if products[self.id].isna().any() or len(set(labels)) < len(labels):
-            raise SpaceError(f"{self.id}: a label is missing or given twice; each product needs its own")
         if products.empty:
             return self
-        parts = self._parts(products)
+        made = self._make_rows(products, self._now or 0)
         if not self._columns:
             self._lay_out()
         where = self._rows_for(labels)
-        self._matrix[where] = np.hstack(parts)
+        self._matrix[where] = made
         for name in products.columns:
             kept = self._kept.setdefault(str(name), [])
             kept.extend([None] * (len(self._ids) - len(kept)))
@@ -143,24 +152,63 @@ class SpaceIndex:
                 kept.pop()
         self._series.clear()
 
-    def _parts(self, products: pd.DataFrame) -> list[Floats]:
+    def labels(self, products: pd.DataFrame) -> list[str]:
+        """The labels of a table of products. Raises `SpaceError` as `add` does."""
+        for name, column in [("id", self.id), *((name, space.field) for name, space in self.spaces.items())]:
+            if column not in products.columns:
+                raise SpaceError(
+                    f"{name}: the products have no column {column!r}; they have {', '.join(map(str, products.columns))}"
+                )
+        labels = [str(label) for label in products[self.id]]
+        if products[self.id].isna().any() or len(set(labels)) < len(labels):
+            raise SpaceError(f"{self.id}: a label is missing or given twice; each product needs its own")
+        return labels
+
+    def rows_of(self, products: pd.DataFrame, now_ms: int | None = None) -> Floats:
+        """What `add` would store of these products, [products, components] float32; none is kept.
+
+        `now_ms` is the time that recency is counted from. Raises `SpaceError` as `add` does.
+        """
+        self.labels(products)
+        if not self._columns:
+            self._lay_out()
+        return self._make_rows(products, now_ms)
+
+    def holding(self, ids: Sequence[str], rows: Floats, popularity: Sequence[float], noise: float = 0.0) -> SpaceIndex:
+        """An index of the same spaces over rows that are kept elsewhere, [ids, components] float32, for `answer`.
+
+        `popularity` settles ties as it does here; scores that differ by `noise` or less are equal.
+        """
+        made = SpaceIndex(self.spaces, self.id, self.popularity)
+        made._columns = dict(self.columns)
+        made._ids, made._rows = list(ids), {label: row for row, label in enumerate(ids)}
+        made._matrix = np.asarray(rows, dtype=np.float32).reshape(len(made._ids), self.dim)
+        made._kept = {self.popularity: list(popularity)} if self.popularity else {}
+        made._noise = noise
+        return made
+
+    def _make_rows(self, products: pd.DataFrame, now_ms: int | None) -> Floats:
         made = []
         for name, space in self.spaces.items():
             values = products[space.field].tolist()
             try:
                 if not self._ids:
                     space.learn(values)
-                made.append(space.parts(values, self._now or 0))
+                made.append(space.parts(values, now_ms))
             except SpaceError as error:
                 raise SpaceError(f"space {name!r}: {error}") from None
-        return made
+        return np.hstack(made)
 
     def _lay_out(self) -> None:
         """Give each space its stretch of columns."""
-        at = 0
+        columns, at = {}, 0
         for name, space in self.spaces.items():
-            self._columns[name] = slice(at, at + space.dim)
-            at += space.dim
+            try:
+                columns[name] = slice(at, at + space.dim)
+            except SpaceError as error:
+                raise SpaceError(f"space {name!r}: {error}") from None
+            at = columns[name].stop
+        self._columns = columns
         self._matrix = np.zeros((0, at), dtype=np.float32)
 
     def _rows_for(self, labels: Sequence[str]) -> list[int]:
@@ -240,12 +288,23 @@ class SpaceIndex:
         `where` is a filter, `exclude` holds labels; `radius` r keeps scores of 1 − r and more. `now_ms` is the time
         that recency is counted from. Ties fall to the more popular, then by label.
         """
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            raise SpaceError(f"k: {k!r} is no length of a list; ask for at least 1")
+        check_length(k)
         if radius is not None and not 0 <= radius <= 2:
             raise SpaceError(f"radius: {radius} is not between 0 (a perfect score) and 2 (any score)")
         question = self.question(ask, weights, like, shopper)
-        self._renew(question, now_ms)
+        if self.asks_recency(question):
+            self.renew(now_ms)
+        return self.answer(question, k, where, radius, exclude)
+
+    def answer(
+        self,
+        question: Question,
+        k: int = 10,
+        where: Filter | None = None,
+        radius: float | None = None,
+        exclude: Collection[str] = (),
+    ) -> Recommendations:
+        """As `search`, of a question that is made already; recency is as of the last `renew`."""
         rough = self.matrix @ self.query_row(question)
         self._forbid(rough, where, exclude)
         if radius is not None:
@@ -254,9 +313,9 @@ class SpaceIndex:
 
     def query_row(self, question: Question) -> Floats:
         """The question as one float32 row: its inner product with a product's row is the score."""
-        row = np.zeros(self._matrix.shape[1], dtype=np.float32)
+        row = np.zeros(self.dim, dtype=np.float32)
         for term in question.terms:
-            row[self._columns[term.space]] += (term.weight / question.scale) * term.part
+            row[self.columns[term.space]] += (term.weight / question.scale) * term.part
         return row
 
     def _best(self, question: Question, rough: Floats, k: int, radius: float | None) -> Recommendations:
@@ -270,6 +329,8 @@ class SpaceIndex:
             for term in question.terms
         }
         scores = np.round(np.sum(list(values.values()), axis=0), 9)  # sums in another order are not another score
+        if self._noise:
+            scores = levelled(scores, self._noise)
         order = self._in_order(near, scores)[:k]
         if radius is not None:
             order = order[scores[order] >= 1 - radius - 1e-9]
@@ -280,7 +341,7 @@ class SpaceIndex:
         )
 
     def _in_order(self, rows: Any, scores: Floats) -> Any:
-        popular = self._kept[self.popularity] if self.popularity else None
+        popular = self._kept[self.popularity] if self.popularity and len(rows) else None
         key = [(-scores[at], -popular[row] if popular else 0, self._ids[row]) for at, row in enumerate(rows.tolist())]
         return np.array(sorted(range(len(key)), key=key.__getitem__), dtype=np.int64)
 
@@ -301,18 +362,25 @@ class SpaceIndex:
                 self._series[name] = pd.Series(self._kept[name])
         scores[~where.mask(pd.DataFrame({name: self._series[name] for name in fields}))] = -np.inf
 
-    def _renew(self, question: Question, now_ms: int | None) -> None:
-        """Bring the recency columns to the time of the question."""
-        asked = [term.space for term in question.terms if self.spaces[term.space].tells_time]
-        if not asked:
-            return
-        if now_ms is None:
-            raise SpaceError(f"space {asked[0]!r} needs the time of the question: give now_ms")
-        if now_ms != self._now:
+    def asks_recency(self, question: Question) -> bool:
+        """Whether the answer depends on the time of the question."""
+        return any(self.spaces[term.space].tells_time for term in question.terms)
+
+    def renew(self, now_ms: int | None) -> None:
+        """Bring the recency columns to this time. Raises `SpaceError` where there are some and no time is given."""
+        timed = self.timed
+        if timed and now_ms is None:
+            raise SpaceError(f"space {timed[0]!r} needs the time of the question: give now_ms")
+        if timed and now_ms is not None and now_ms != self._now:
             self._now = int(now_ms)
-            for name, space in self.spaces.items():
-                if space.tells_time:
-                    self.matrix[:, self._columns[name]] = space.parts(self._kept[space.field], self._now)
+            for name in timed:
+                space = self.spaces[name]
+                self.matrix[:, self.columns[name]] = space.parts(self._kept.get(space.field, []), self._now)
+
+    @property
+    def timed(self) -> tuple[str, ...]:
+        """The names of the spaces whose parts depend on the time of the question."""
+        return tuple(name for name, space in self.spaces.items() if space.tells_time)
 
     @property
     def moving(self) -> tuple[str, ...]:
@@ -339,3 +407,23 @@ def _weight(name: str, weight: Any) -> float:
     if not math.isfinite(number):
         raise SpaceError(f"weight of {name!r}: {weight!r} is no finite number")
     return number
+
+
+def check_length(k: Any) -> None:
+    """Raise `SpaceError` for what is no length of a list."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise SpaceError(f"k: {k!r} is no length of a list; ask for at least 1")
+
+
+def levelled(scores: Floats, noise: float) -> Floats:
+    """The scores, where those that follow each other within `noise` are all as high as the highest of them.
+
+    >>> levelled(np.array([0.5, 0.9, 0.49999999]), 1e-6).tolist()
+    [0.5, 0.9, 0.5]
+    """
+    order = np.argsort(-scores, kind="stable")
+    falling = scores[order]
+    first = np.append(True, -np.diff(falling) > noise)[: len(scores)]  # of each run of equals
+    made = np.empty_like(scores)
+    made[order] = falling[np.flatnonzero(first)[np.cumsum(first) - 1]]
+    return made

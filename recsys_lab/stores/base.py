@@ -46,6 +46,8 @@ class BaseCollection:
     """More points than this are refused; None = as many as fit."""
     batch: ClassVar[int] = 1000
     """Points written at once."""
+    noise: ClassVar[float] = 0.0
+    """How far scores from two equal vectors may differ that `get` gives back; 0 = they are what was written."""
 
     def __init__(self, about: About) -> None:
         self.about = about

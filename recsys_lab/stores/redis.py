@@ -167,6 +167,7 @@ class RedisCollection(BaseCollection):
     field."""
 
     batch = 100  # a batch is one script, and Redis answers nobody else meanwhile
+    noise = 3e-7  # Redis keeps a vector as a direction and a length, in 32 bits each; scores are at most about 1
 
     def __init__(self, store: RedisStore, about: About) -> None:
         super().__init__(about)
