@@ -95,9 +95,11 @@ slow-notebooks: environment-dev
 scoreboards: environment ## Measure every board anew (benchmarks/results)
 	$(BIN)/python benchmarks/scoreboards.py $(ARGS)
 
-bench: environment-dev ## Measure the space index (beside SUPERLINKED_PYTHON=… another library) and the stores
+bench: environment-dev ## Measure spaces (beside SUPERLINKED_PYTHON=… another library), stores, live state, bandits
 	$(BIN)/python -m benchmarks.spaces
 	$(BIN)/python -m benchmarks.stores
+	$(BIN)/python -m benchmarks.realtime
+	$(BIN)/python -m benchmarks.bandit_trials
 
 readme: environment-dev ## Fill the tables of README.md from the results and the chapters
 	$(BIN)/python -m tools.readme

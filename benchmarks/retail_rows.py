@@ -12,52 +12,18 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from recsys_lab import baselines
-from recsys_lab.datasets import DataUnavailable, Shop, load_retail
+from recsys_lab.datasets import DataUnavailable, load_retail
 from recsys_lab.evaluation import evaluate
 from recsys_lab.evaluation.boards import retail_boards
-from recsys_lab.factors import BM25, Blend, Factors
-from recsys_lab.factors.blend import SOURCES, Purchases
-from recsys_lab.recommender import Context, Floats, Recommender
+from recsys_lab.factors import BM25, Blend, Ease, Factors
+from recsys_lab.factors.blend import SOURCES
+from recsys_lab.recommender import Recommender
 
 FILE = Path(__file__).parent / "retail_rows.json"
-
-
-class Ease(Purchases):
-    """EASE (Steck 2019): the linear item-to-item model with a zero diagonal, in closed form.
-
-    P = (XᵀX + λI)⁻¹, B = −P / diag(P) column by column with diag(B) = 0; scores are X·B. X holds what each shopper
-    bought: 1, or with `log_counts` log(1 + times).
-    """
-
-    def __init__(self, regularization: float = 200.0, log_counts: bool = False) -> None:
-        self.regularization = regularization
-        self.log_counts = log_counts
-
-    def _learn(self, shop: Shop) -> None:
-        if self.regularization <= 0:
-            raise ValueError(f"regularization: {self.regularization} is not above 0; without it there is no inverse")
-        super()._learn(shop)
-        held = self._held([Context(user, 0) for user in self.known])
-        shared = np.asarray((held.T @ held).toarray())
-        shared[np.diag_indices_from(shared)] += self.regularization
-        inverse = np.linalg.inv(shared)
-        self.weights_: Floats = -inverse / np.diag(inverse)
-        np.fill_diagonal(self.weights_, 0.0)
-
-    def _held(self, contexts: Sequence[Context]) -> Any:
-        held = self.counts(contexts)
-        held.sum_duplicates()
-        held.data = np.log1p(held.data) if self.log_counts else np.ones(len(held.data))
-        return held
-
-    def _score(self, contexts: Sequence[Context]) -> Floats:
-        return np.asarray(np.round(self._held(contexts) @ self.weights_, 9))
 
 
 ROWS: dict[str, tuple[Callable[[], Recommender], tuple[float, float]]] = {

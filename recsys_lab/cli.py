@@ -1,4 +1,5 @@
-"""`python -m recsys_lab`: the scoreboard, the health check, the simulator, and training on a log of your own."""
+"""`python -m recsys_lab`: the scoreboard, the health check, the simulator, training on a log of your own, and the
+nightly refresh of a store."""
 
 from __future__ import annotations
 
@@ -24,6 +25,7 @@ class BoardName(enum.StrEnum):
     next = "next"
     basket = "basket"
     ab = "ab"
+    owned = "owned"
 
 
 class LogName(enum.StrEnum):
@@ -109,6 +111,33 @@ def simulate(
         print(f"wrote {out}: {rows}")
 
 
+@app.command()
+def refresh(
+    store: Annotated[str, typer.Option(help="The address of a store: qdrant:///folder, postgresql://…, redis://….")],
+    keep: Annotated[int, typer.Option(min=0, help="Older versions that stay for --rollback.")] = 1,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Go back to the version before; train nothing.")] = False,
+) -> None:
+    """Train the factors of the shop, put products and shoppers into a store, and switch to them in one go."""
+    from recsys_lab.datasets import load_shop
+    from recsys_lab.patterns import refresh_shop, rollback_shop
+    from recsys_lab.stores import open_store
+
+    with _one_line_errors():
+        if store.startswith("memory:"):
+            raise typer.BadParameter(
+                "--store memory:// is gone when the command ends; use qdrant:///folder or a server"
+            )
+        with open_store(store) as opened:
+            if rollback:
+                for alias, version in rollback_shop(opened).items():
+                    print(f"{alias}: back to {version}")
+                return
+            done = refresh_shop(opened, load_shop(), keep=keep, tell=lambda line: print(line, file=sys.stderr))
+            for alias, made in done.items():
+                dropped = f", dropped {', '.join(made.dropped)}" if made.dropped else ""
+                print(f"{alias}: {made.collection} (before: {made.previous or 'none'}{dropped})")
+
+
 @training.command()
 def item2vec(
     events: Annotated[
@@ -163,10 +192,11 @@ def _one_line_errors() -> Iterator[None]:
     """Errors that a user can mend are one line, without a traceback; mistakes of ours keep theirs."""
     from recsys_lab.datasets import DataError, DataUnavailable
     from recsys_lab.evaluation import JudgementError, LeakageError
+    from recsys_lab.stores import StoreError
 
     try:
         yield
-    except (DataError, DataUnavailable, JudgementError, LeakageError, OSError) as error:
+    except (DataError, DataUnavailable, JudgementError, LeakageError, StoreError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     except ModuleNotFoundError as error:

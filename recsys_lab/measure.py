@@ -11,6 +11,7 @@ from typing import Any
 from recsys_lab.datasets import DataError, Shop, load_clickstream, load_retail, load_shop
 from recsys_lab.evaluation import Board, Scoreboard, evaluate
 from recsys_lab.evaluation.boards import basket_board, home_board, next_board, retail_boards, session_board
+from recsys_lab.evaluation.owned import owned_board, retail_owned_board
 from recsys_lab.evaluation.provenance import code_hash, data_hash
 from recsys_lab.evaluation.scoreboard import CEILING, boards_in
 from recsys_lab.evaluation.truth import ab_board, load_truth
@@ -29,21 +30,23 @@ def of_log(log: str, board: str | None = None) -> Iterator[Contest]:
     """The contests of a log: "shop" (all its boards, or one), "clickstream" or "retail"."""
     if log == "shop":
         shop = load_shop()
-        names = [board] if board else ["home", "next", "basket", "ab"]
+        names = [board] if board else ["home", "next", "basket", "ab", "owned"]
         yield from (shop_contest(shop, name) for name in names)
     elif log == "clickstream":
         yield clickstream_contest(load_clickstream())
     elif log == "retail":
-        yield from (Contest(board, ROWS[board.name]) for board in retail_boards(load_retail()))
+        yield from retail_contests(load_retail())
     else:
         raise DataError(f"log: {log!r} is none of shop, clickstream, retail; use one of these")
 
 
 def shop_contest(shop: Shop, name: str) -> Contest:
-    """One board of the simulated shop, with the truth's own recommender as the ceiling."""
-    world = load_truth(shop)
+    """One board of the simulated shop, with the truth's own recommender as the ceiling (which "owned" does without)."""
     split = shop.split()
     past, future = split.before_test, split.test
+    if name == "owned":
+        return Contest(owned_board(past, future), ROWS[name])
+    world = load_truth(shop)
     make: dict[str, Callable[[], Board]] = {
         "home": lambda: home_board(past, future),
         "next": lambda: next_board(past, future),
@@ -52,6 +55,12 @@ def shop_contest(shop: Shop, name: str) -> Contest:
     }
     board = make[name]()
     return Contest(board, {**ROWS[name], CEILING: ceiling(name, world)})
+
+
+def retail_contests(log: Shop) -> list[Contest]:
+    """What known customers buy in the last thirty days of a purchase log: any product, new ones, owned ones again."""
+    boards = [*retail_boards(log), retail_owned_board(log)]
+    return [Contest(board, ROWS[board.name]) for board in boards]
 
 
 def clickstream_contest(log: Shop) -> Contest:

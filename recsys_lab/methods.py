@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from recsys_lab import baselines as base
 from recsys_lab.clusters import ClusterRecommender
 from recsys_lab.datasets import DAY_MS
+from recsys_lab.factors import BM25, Blend, Ease, Factors
 from recsys_lab.item2vec import Item2Vec
 from recsys_lab.item2vec.behaviour import WithBehaviour
+from recsys_lab.patterns import AlsoBought, BuyAgain, ForYou, LastBought, TheyBought
+from recsys_lab.patterns.nightly import sales_factors
 from recsys_lab.preferences import EventRules, EventWeighted
 from recsys_lab.recommender import Recommender
 from recsys_lab.spaces.aspects import APPEAL, LIKENESS, ColdStart
@@ -44,6 +47,20 @@ _BY_CONTENT: dict[str, Make] = {
     "event-weighted tastes": lambda: EventWeighted(TASTE, topics="category"),
     "with behaviour": lambda: WithBehaviour(TASTE, {**LIKENESS, **APPEAL, "behaviour": 0.5}, **_BEHAVIOUR),
 }
+_FACTORS: dict[str, Make] = {
+    "als": Factors,
+    "als tuned": sales_factors,
+    "bpr": lambda: Factors(model="bpr"),
+}
+# Asked of a vector store, the one in memory.
+_FROM_A_STORE: dict[str, Make] = {"for you": ForYou, "they bought": TheyBought}
+_OWNED: dict[str, Make] = {
+    "random": base.Random,
+    "popular": base.Popular,
+    "most recent": LastBought,
+    "most frequent": base.RepeatPurchase,
+    "buy again": BuyAgain,
+}
 _IN_A_VISIT: dict[str, Make] = {
     "random": base.Random,
     "popular": base.Popular,
@@ -66,10 +83,17 @@ _BY_CUSTOMER: dict[str, Make] = {
     "popular": base.Popular,
     "recent": lambda: base.Recent(days=30),
     "repeat": base.RepeatPurchase,
+    "item-knn bm25": BM25,
+    "als": lambda: Factors(100, base=0.0),  # the settings of implicit itself
+    "als tuned": lambda: Factors(256, regularization=10.0, base=0.0, log_counts=True),
+    "bpr": lambda: Factors(100, model="bpr"),
+    "ease": Ease,
+    "ease of counts": lambda: Ease(50.0, log_counts=True),
+    "blend": Blend,
 }
 
 ROWS: Mapping[str, Mapping[str, Make]] = {
-    "home": {**_AT_THE_DOOR, **_BY_CONTENT},
+    "home": {**_AT_THE_DOOR, **_BY_CONTENT, **_FACTORS, **_FROM_A_STORE},
     "next": {
         **_IN_A_VISIT,
         **_LIKE,
@@ -78,8 +102,15 @@ ROWS: Mapping[str, Mapping[str, Make]] = {
         "event-weighted": lambda: EventWeighted(INTENT, INTENT_WEIGHTS),
         "with behaviour": lambda: WithBehaviour(INTENT, {**INTENT_WEIGHTS, "behaviour": 0.5}, **_BEHAVIOUR),
     },
-    "basket": {**_AT_THE_DOOR, "item-knn bought": lambda: base.ItemKNN(event_type="buy")},
-    "ab": {**_AT_THE_DOOR, **_BY_CONTENT},
+    "basket": {
+        **_AT_THE_DOOR,
+        "item-knn bought": lambda: base.ItemKNN(event_type="buy"),
+        **_FACTORS,
+        **_FROM_A_STORE,
+        "also bought": AlsoBought,
+    },
+    "ab": {**_AT_THE_DOOR, **_BY_CONTENT, **_FACTORS, **_FROM_A_STORE},
+    "owned": _OWNED,
     "clickstream": {
         **_IN_A_VISIT,
         **_LIKE,
@@ -95,6 +126,7 @@ ROWS: Mapping[str, Mapping[str, Make]] = {
     },
     "retail any": _BY_CUSTOMER,
     "retail novel": {name: make for name, make in _BY_CUSTOMER.items() if name != "repeat"},
+    "retail owned": _OWNED,
 }
 """board → method → how to make it, in the order of the table; all are compared with `popular`."""
 

@@ -21,8 +21,11 @@ BOARDS = {
     "next": "the next click inside a visit",
     "basket": "the product missing from a basket",
     "ab": "what a list of ten would sell, by the truth",
+    "owned": "which of the products that they own they buy again",
     "clickstream": "the next click, on a real log (UCI 553)",
     "retail_any": "what a customer buys next, on a real log (UCI 352)",
+    "retail_novel": "which new product a customer buys, on the same log",
+    "retail_owned": "what a customer buys again, on the same log",
 }
 
 

@@ -40,6 +40,21 @@ EQUIVALENT = {
         "return cosine.sort_values(ascending=False).head(k).index.tolist()": "there are no equal ones to keep in order",
         "return cosine.sort_values(ascending=False, kind='stable').head(k).index": "labels in another kind of list",
     },
+    ("05", 1): {
+        "done = vectors.loc[worth.index]": "a frame multiplies as its array does",
+        "Y, c = (vectors, worth.abs().to_numpy())": "a frame multiplies as its array does",
+        "right = done.T @ np.where(worth >= 0, c, 0)": "a worth of 0 is trusted 0 times",
+        "left = Y.T @ Y + (done * (c - 1)[:, None]).T @ done + regularization * np.eye(Y.shape[-1])": "the last of two",
+    },
+    ("05", 2): {
+        "return score.sort_values(ascending=False).head(k).index": "labels in another kind of list",
+        "unit = vectors.div(np.linalg.norm(vectors, axis=-1), axis=0)": "the last of two axes",
+    },
+    ("05", 4): {
+        "a = a / np.linalg.norm(a, axis=-1, keepdims=True)": "the last of two axes",
+        "b = b / np.linalg.norm(b, axis=-1, keepdims=True)": "the last of two axes",
+    },
+    ("05", 5): {"P = np.linalg.inv(X.T @ X + regularization * np.eye(X.shape[-1]))": "the last of two axes"},
 }
 """Mutants that pass because they are right, with the reason: each has to exist, and to pass."""
 

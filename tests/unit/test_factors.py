@@ -20,7 +20,7 @@ from recsys_lab import baselines
 from recsys_lab.datasets import DAY_MS, DataError, Event, Shop
 from recsys_lab.evaluation import evaluate
 from recsys_lab.evaluation.boards import home_board, retail_boards
-from recsys_lab.factors import BM25, Blend, Factors, fuse, tune
+from recsys_lab.factors import BM25, Blend, Ease, Factors, fuse, tune
 from recsys_lab.factors.blend import Signals
 from recsys_lab.item2vec import Vectors
 from recsys_lab.recommender import Context, NotFittedError
@@ -431,6 +431,29 @@ def test_bm25_is_its_formula() -> None:
     assert model.recommend(Context(None, LATER), k=2).item_ids == tuple(items[:2])
     with pytest.raises(ValueError, match="k1, b"):
         BM25(b=2.0).fit(shop)
+
+
+@pytest.mark.parametrize("log_counts", [False, True])
+def test_ease_is_a_ridge_regression_of_each_product_on_all_others(log_counts: bool) -> None:
+    from sklearn.linear_model import Ridge
+
+    shop = purchases()
+    model = Ease(3.0, log_counts=log_counts).fit(shop)
+    items = shop.tie_order.tolist()
+    held = pd.crosstab(shop.events["user_id"], shop.events["item_id"]).reindex(columns=items, fill_value=0).to_numpy()
+    held = np.log1p(held) if log_counts else (held > 0).astype(float)
+    assert np.diag(model.weights_).tolist() == [0.0] * len(items)
+    for at in (0, 7, len(items) - 1):
+        others = np.delete(np.arange(len(items)), at)
+        by_hand = Ridge(alpha=3.0, fit_intercept=False).fit(held[:, others], held[:, at]).coef_
+        assert model.weights_[others, at] == pytest.approx(by_hand, abs=1e-9)
+    history = tuple(Event("new", item, "buy", 5, f"s{at}") for at, item in enumerate(("p01", "p01", "p03")))
+    listed = model.recommend(Context("new", LATER, history=history), k=25)
+    times = {"p01": np.log(3) if log_counts else 1.0, "p03": np.log(2) if log_counts else 1.0}
+    wanted = sum(worth * model.weights_[items.index(item), items.index("p20")] for item, worth in times.items())
+    assert dict(zip(listed.item_ids, listed.scores, strict=True))["p20"] == pytest.approx(wanted)
+    with pytest.raises(ValueError, match="regularization"):
+        Ease(0.0).fit(shop)
 
 
 SMALL = {"bm25": BM25}

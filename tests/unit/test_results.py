@@ -10,16 +10,16 @@ import pytest
 
 from recsys_lab import measure
 from recsys_lab.datasets import Shop
-from recsys_lab.evaluation import Scoreboard, evaluate, retail_boards
+from recsys_lab.evaluation import Scoreboard, evaluate
 from recsys_lab.measure import Contest
-from recsys_lab.methods import ROWS
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
-BOARDS = ["home", "next", "basket", "ab", "clickstream", "retail any", "retail novel"]
+BOARDS = ["home", "next", "basket", "ab", "owned", "clickstream", "retail any", "retail novel", "retail owned"]
 SLOW_ROWS = {("next", "truth")}
 SLOW_ROWS |= {
     (board, f"item2vec{kind}") for board in ("next", "clickstream") for kind in ("", " like", " wide", " wide like")
 }
+SLOW_ROWS |= {("retail any", "blend"), ("retail novel", "blend")}
 NEEDS_GENSIM = {"cluster", "with behaviour"}
 
 
@@ -33,9 +33,8 @@ def contest(request: pytest.FixtureRequest) -> Contest:
     if name == "clickstream":
         return measure.clickstream_contest(request.getfixturevalue("clickstream"))
     if name.startswith("retail"):
-        any_product, novel = retail_boards(request.getfixturevalue("retail"))
-        board = novel if name == "retail novel" else any_product
-        return Contest(board, ROWS[name])
+        contests = measure.retail_contests(request.getfixturevalue("retail"))
+        return next(one for one in contests if one.board.name == name)
     shop: Shop = request.getfixturevalue("shop")
     return measure.shop_contest(shop, name)
 
