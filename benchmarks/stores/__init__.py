@@ -1,0 +1,1 @@
+"""What a filtered question costs in each store, and what it misses."""
