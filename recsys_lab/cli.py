@@ -56,7 +56,9 @@ def scoreboard(
         Path | None, typer.Option(help="JSON file: a list of sessions, each a list of product ids.")
     ] = None,
     test: Annotated[Path | None, typer.Option(help="JSON file: a list of [prefix, target] pairs.")] = None,
-    methods: Annotated[str | None, typer.Option(help="Only these rows, separated by commas.")] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Only these rows, separated by commas; ranker takes minutes.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Measure every method on the boards of the shop, of a real log, or of your own sessions."""
@@ -76,7 +78,8 @@ def scoreboard(
                 raise typer.BadParameter(f"--board is for the shop; {log.value} has its own: leave --board out")
             boards = measure.of_log(log.value, None if board is None else board.value)
         measured = []
-        for scores in measure.run(boards, wanted, tell=lambda line: print(line, file=sys.stderr, flush=True)):
+        names = measure.without_the_slow(wanted)
+        for scores in measure.run(boards, names, tell=lambda line: print(line, file=sys.stderr, flush=True)):
             measured.append(json.loads(scores.to_json()))
             if not as_json:
                 print(measure.as_text(scores), end="\n\n", flush=True)
@@ -123,10 +126,8 @@ def refresh(
     from recsys_lab.stores import open_store
 
     with _one_line_errors():
-        if store.startswith("memory:"):
-            raise typer.BadParameter(
-                "--store memory:// is gone when the command ends; use qdrant:///folder or a server"
-            )
+        if store.startswith("memory:") or store in ("qdrant:", "qdrant://"):
+            raise typer.BadParameter(f"--store {store} is gone when the command ends; use qdrant:///folder or a server")
         with open_store(store) as opened:
             if rollback:
                 for alias, version in rollback_shop(opened).items():

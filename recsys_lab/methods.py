@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_lab import baselines as base
 from recsys_lab.clusters import ClusterRecommender
-from recsys_lab.datasets import DAY_MS
 from recsys_lab.factors import BM25, Blend, Ease, Factors
 from recsys_lab.item2vec import Item2Vec
 from recsys_lab.item2vec.behaviour import WithBehaviour
 from recsys_lab.patterns import AlsoBought, BuyAgain, ForYou, LastBought, TheyBought
 from recsys_lab.patterns.nightly import sales_factors
-from recsys_lab.preferences import EventRules, EventWeighted
+from recsys_lab.preferences import EventWeighted
+from recsys_lab.ranking import LambdaMART, Ranker
+from recsys_lab.ranking.sources import INTENT, INTENT_WEIGHTS, TASTE
 from recsys_lab.recommender import Recommender
 from recsys_lab.spaces.aspects import APPEAL, LIKENESS, ColdStart
 
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
     from recsys_lab.simulate import World
 
 Make = Callable[[], Recommender]
-
-# Chosen on the tuning week: at the door a taste is long, inside a visit an intent is short.
-TASTE = EventRules(influence=0.99)
-INTENT = EventRules(temperature=0.8, influence=0.95, floor=0.0, max_age_ms=DAY_MS)
-INTENT_WEIGHTS = {
-    "department": 6.0, "category": 3.0, "style": 0.2, "colour": 0.05, "brand": 0.3, "material": 0.1, "description": 0.3,
-    "review_count": 0.4, "review_rating": 0.3, "popularity": 1.0,
-}  # fmt: skip
 
 # Trained in seconds; its vectors serve as one aspect among others, and for clusters.
 _CBOW: dict[str, Any] = {"window": 5, "shrink_windows": True, "skip_gram": False, "negative": 5, "epochs": 5}
@@ -52,6 +45,16 @@ _FACTORS: dict[str, Make] = {
     "als tuned": sales_factors,
     "bpr": lambda: Factors(model="bpr"),
 }
+_TREES = LambdaMART(trees=120)
+
+
+def _rankers(task: str, **settings: Any) -> dict[str, Make]:
+    return {
+        "ranker logistic": lambda: Ranker(task, **settings),
+        "ranker": lambda: Ranker(task, model=_TREES, **settings),
+    }
+
+
 # Asked of a vector store, the one in memory.
 _FROM_A_STORE: dict[str, Make] = {"for you": ForYou, "they bought": TheyBought}
 _OWNED: dict[str, Make] = {
@@ -93,7 +96,7 @@ _BY_CUSTOMER: dict[str, Make] = {
 }
 
 ROWS: Mapping[str, Mapping[str, Make]] = {
-    "home": {**_AT_THE_DOOR, **_BY_CONTENT, **_FACTORS, **_FROM_A_STORE},
+    "home": {**_AT_THE_DOOR, **_BY_CONTENT, **_FACTORS, **_FROM_A_STORE, **_rankers("home", each=60)},
     "next": {
         **_IN_A_VISIT,
         **_LIKE,
@@ -101,6 +104,7 @@ ROWS: Mapping[str, Mapping[str, Make]] = {
         "cold start": ColdStart,
         "event-weighted": lambda: EventWeighted(INTENT, INTENT_WEIGHTS),
         "with behaviour": lambda: WithBehaviour(INTENT, {**INTENT_WEIGHTS, "behaviour": 0.5}, **_BEHAVIOUR),
+        **_rankers("next", each=40),
     },
     "basket": {
         **_AT_THE_DOOR,
@@ -117,18 +121,23 @@ ROWS: Mapping[str, Mapping[str, Make]] = {
         "item2vec wide": lambda: Item2Vec(ask="next"),
         "item2vec wide like": Item2Vec,
         "cluster": lambda: ClusterRecommender(10, item2vec={**_CBOW, "dim": 10, "random_state": 1}),
+        **_rankers("clickstream", each=None, share=0.2),
     },
     "sessions": {
         **_IN_A_VISIT,
         # Fewer rounds: a log of a million clicks has to be through in minutes.
         "item2vec": lambda: Item2Vec(window=3, shrink_windows=True, epochs=10, ns_exponent=-0.5, ask="next"),
         "item2vec like": lambda: Item2Vec(window=3, shrink_windows=True, epochs=10, ns_exponent=-0.5),
+        "ranker": lambda: Ranker("sessions", model=_TREES, each=100),
     },
     "retail any": _BY_CUSTOMER,
     "retail novel": {name: make for name, make in _BY_CUSTOMER.items() if name != "repeat"},
     "retail owned": _OWNED,
 }
 """board → method → how to make it, in the order of the table; all are compared with `popular`."""
+
+BY_NAME = ("ranker logistic", "ranker")
+"""Rows that the scoreboard command measures only when they are asked for by name: they take minutes."""
 
 
 def ceiling(board: str, world: World) -> Make:

@@ -36,7 +36,7 @@ from tools.chapters.source import Chapter, load
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "benchmarks" / "colab.json"
-MADE_OF = ("recsys_lab", "data", "notebooks", "benchmarks/results")
+MADE_OF = ("recsys_lab", "data", "notebooks", "benchmarks/results", "benchmarks/stores", "benchmarks/realtime")
 # What Colab ships and a notebook of the course may import, directly or not.
 SHIPPED = [
     "altair",

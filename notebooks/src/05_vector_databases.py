@@ -2,9 +2,9 @@
 # title: Vector databases: the questions of a shop, asked of real databases
 # question: How does a shop ask its vectors, with filters, with exclusions, and while they are being replaced?
 # method: ALS, fold-in, Qdrant, PostgreSQL with pgvector, Redis vector sets, aliases
-# minutes: 60
+# minutes: 90
 # needs: chapters 00 to 03, of chapter 02 the shopper's vector
-# reads: benchmarks/results/*.json
+# reads: benchmarks/results/*.json, benchmarks/stores/results.json
 
 # %% [markdown]
 # ## The shop's question
@@ -36,14 +36,15 @@ if lacking:
 # %% [markdown]
 # ## Train
 #
-# **Factors** (Hu, Koren and Volinsky 2008) are a vector x for each shopper and a vector y for each product, so that x·y is near
-# 1 where the shopper wanted the product and near 0 elsewhere. How much each pair counts is its confidence c. Here c is the sum
-# of weights of all that the shopper did with the product, and 1 for pairs in which nothing ever happened. The loss for one
+# **Factors** (Hu, Koren and Volinsky 2008) are a vector x for each shopper and a vector y for each product, so that x·y is
+# near 1 where the shopper wanted the product and near 0 elsewhere. How much each pair counts is its confidence c. All that the
+# shopper did with the product has weights, and r is their sum. Its size gives the confidence, c = |r|, its sign the answer: p
+# is 1 where r is above 0 (they wanted it), else 0. Pairs in which nothing ever happened have p = 0 and c = 1. The loss for one
 # shopper is
 #
 # $$\sum_i c_i\,(p_i - x\cdot y_i)^2 + \lambda \lVert x \rVert^2$$
 #
-# where p is 1 for what they wanted and 0 for all else. Training holds the products still and solves for all shoppers, then the
+# with λ against vectors that grow without need. Training holds the products still and solves for all shoppers, then the
 # other way round, and so on: alternating least squares, **ALS**.
 
 # %%
@@ -59,7 +60,28 @@ print(f"weights: {SALES}")
 print(f"{len(items):,} of {len(shop.products):,} products and {len(users):,} of {len(shop.shoppers):,} shoppers have a vector")
 
 # %% [markdown]
-# A purchase counts fifty times a click: this was chosen in the tuning week, and it decides what the factors are about.
+# A purchase counts fifty times a click. And one click has c = .1: *less* than the 1 of a pair in which nothing happened. It
+# still says "wanted" (p = 1), but softly. That is what `base=0` does; `base=1` is the paper's c = 1 + |r|, where a click
+# outweighs silence. Which is better here? Settings are chosen on the last week *before* the test, never on the test itself.
+# `tune` learns from what was before that week, and judges on it by a *board*: questions whose answers are known. (A quarter of
+# the shoppers here, to save time. And as in every chapter, `claim` is a check: it says so when a finding of the text does not
+# hold.)
+
+# %%
+from recsys_lab.evaluation import home_board
+from recsys_lab.factors import tune
+
+
+def quarter_board(before, after):
+    return home_board(before, after.only(after.events[after.events["user_id"].isin(sorted(shop.shoppers["user_id"])[::4])]))
+
+
+tried = tune(past, {"base": [0.0, 1.0], "weights": [SALES], "factors": [64], "regularization": [10.0]}, board=quarter_board)
+claim(tried["base"][0] == 0.0, "base=0 is the better one in the tuning week")
+tried[["base", "NDCG@10", "low", "high"]].round(4)
+
+# %% [markdown]
+# The weights were chosen in the same way, and they decide what the factors are about.
 #
 # Do the vectors do what the formula says? Take one shopper, write their loss down word by word, and let an
 # optimiser that knows nothing of ALS find the smallest.
@@ -99,8 +121,10 @@ from recsys_lab.recommender import Context
 now = int(split.test.events["timestamp"].min())
 history = tuple(as_events(past.events[past.events["user_id"] == one]))
 packaged = model.shopper_vector(Context(one, now, history=history))
-assert np.allclose(found, packaged, atol=2e-3)
-print(f"{one}, {len(worth)} products: largest difference to the packaged vector {np.abs(found - packaged).max():.0e}")
+assert np.allclose(found, packaged, atol=2e-3)  # solved on asking, from what they did
+assert np.allclose(found, users[one], atol=5e-3)  # learned in training
+print(f"{one}, {len(worth)} products: largest difference to the vector solved by the package "
+      f"{np.abs(found - packaged).max():.0e}, to the one of the training {np.abs(found - users[one]).max():.0e}")
 
 # %% [markdown]
 # ### Exercise 1: somebody who has just arrived
@@ -132,10 +156,18 @@ exercise[1].check()
 # %% [markdown]
 # ## Export: three databases
 #
+# Five words that you will meet in most of them:
+#
+# - **point**: one stored vector with its id (a *row* in SQL, a *member* in Redis)
+# - **payload**: the facts stored with a point, to filter by: its columns
+# - **collection**: points whose vectors have one length and are compared in one way: a table
+# - **upsert**: insert a point, or replace the one that has this id
+# - **alias**: a name that stands for a collection, and can be moved to another in one step
+#
 # **Qdrant** is a vector database. The client from pip also runs it in this process. A collection can hold several **named
-# vectors** of a point: the factors to be compared by inner product (`taste`), the same by cosine (`likeness`), and the vector
-# of the description (`text`). Its ids are numbers or UUIDs, so the label goes into the payload, beside what we want to filter
-# by.
+# vectors** of a point: the factors, compared by inner product (`taste`), the same factors by cosine (`likeness`), and the
+# vector of the description (`text`). Its ids are numbers or UUIDs, so the label goes into the payload, beside what we want to
+# filter by.
 
 # %%
 import uuid
@@ -251,7 +283,8 @@ answer = qdrant.query_points(
     query_filter=models.Filter(must=[in_stock, at_most_60]),
 )
 for_you = [point.payload["item_id"] for point in answer.points]
-products.loc[for_you, ["name", *facts]]
+owned = set(bought.loc[bought["user_id"] == one, "item_id"])
+products.loc[for_you, ["name", *facts]].assign(owned=[item in owned for item in for_you])
 
 # %% [markdown]
 # In SQL. `<#>` is the *negative* inner product, because an index of PostgreSQL can only sort upwards.
@@ -277,7 +310,7 @@ else:
     print("Skipped: Redis.")
 
 # %% [markdown]
-# By the package it is one sentence, whatever the database: `field("price") <= 60` is said in each one's own words.
+# By the package it is one sentence, whatever the database: `field("price") <= 60` is translated into each database's language.
 
 # %%
 from recsys_lab.filters import field
@@ -318,7 +351,9 @@ products.loc[similar, ["name", *facts]]
 # ### Exercise 2: also bought
 #
 # `cart` is a list of ids, `vectors` a frame with a row for each product, by id, of any length. Answer with the ids of the `k`
-# products that are nearest to the mean of the cart, by cosine, nearest first.
+# products that are nearest to the mean of the cart, by cosine, nearest first. (By cosine, as the databases are asked below.
+# When you have it, keep a doubt: on the board of carts, further down, it meets the counting of pairs, and the same question by
+# inner product.)
 
 # %% tags=["exercise-2"]
 def also_bought(cart, vectors, k):
@@ -345,7 +380,7 @@ statement = """
     SELECT id FROM items WHERE id <> ALL(%(cart)s)
     ORDER BY taste <=> (SELECT avg(l2_normalize(taste)) FROM items WHERE id = ANY(%(cart)s)) LIMIT 5"""
 assert [item for (item,) in sql.execute(statement, {"cart": cart})] == goes_with
-by_likeness = Patterns(store.alias("likeness"))  # `patterns` asks the inner product here: what is popular comes first
+by_likeness = Patterns(store.alias("likeness"))  # `patterns.also_bought` asks `items`, by inner product: see the board
 assert list(by_likeness.also_bought(cart, k=5).item_ids) == goes_with
 print(f"in the cart: {', '.join(products['name'][cart])}")
 products.loc[goes_with, ["name", *facts]]
@@ -376,6 +411,8 @@ assert set(patterns.lookalikes(vips, k=50).item_ids) == set(like_vips[:50])
 # Are they worth a campaign? What each thousand spent in the two test weeks, which the model has not seen:
 
 # %%
+from recsys_lab.evaluation import interval
+
 later = split.test.events[split.test.events["event_type"] == "buy"]
 later = later["item_id"].map(price).groupby(later["user_id"]).sum()
 others = [user for user in users.ids if user not in vips]
@@ -384,15 +421,18 @@ campaigns = {
     "like the VIPs": like_vips,
     "spent most before": [user for user in spent.index if user in users and user not in vips][:1000],
 }
-spends = {name: later.reindex(group).fillna(0).mean() for name, group in campaigns.items()}
-for name, amount in spends.items():
-    print(f"{name}: {amount:.2f} each in two weeks, {amount / spends['any shopper']:.2f} times anybody's")
-claim(spends["like the VIPs"] > 1.25 * spends["any shopper"], "lookalikes of VIPs spend more")
-claim(spends["spent most before"] > spends["like the VIPs"], "who spent before spends most")
+spends = {name: interval(later.reindex(group).fillna(0).to_numpy(), np.array(group)) for name, group in campaigns.items()}
+for name, span in spends.items():
+    print(f"{name}: {span.mean:.2f} [{span.low:.2f}, {span.high:.2f}] each in two weeks, "
+          f"{span.mean / spends['any shopper'].mean:.2f} times anybody's")
+alike, before = spends["like the VIPs"], spends["spent most before"]
+print("the intervals of the last two " + ("overlap" if before.low < alike.high else "do not overlap"))
+claim(alike.low > spends["any shopper"].high, "lookalikes of VIPs spend more than anybody")
 
 # %% [markdown]
-# Lookalikes spend more than anybody, and those who spent most before spend more still: where the thing itself has been counted,
-# count. Lookalikes are for groups that nobody has a column for: who took part in a test, who answered a mail.
+# Lookalikes spend more than shoppers at large. Those who spent most before have the higher mean still (the two intervals
+# overlap), and it takes no model to find them. So where the thing itself has been counted, count. Lookalikes are for groups
+# that nobody has a column for: who took part in a test, who answered a mail.
 #
 # What the lookalikes bought, and the shopper did not, makes a list too. Each product has the sum of the similarities of those
 # who bought it:
@@ -402,7 +442,6 @@ near = patterns.lookalikes(one, k=50)
 similarity = pd.Series(near.scores, index=list(near.item_ids))
 theirs = bought[bought["user_id"].isin(similarity.index)].drop_duplicates(["user_id", "item_id"])
 votes = theirs["user_id"].map(similarity).groupby(theirs["item_id"]).sum()
-owned = set(bought.loc[bought["user_id"] == one, "item_id"])
 votes = votes[~votes.index.isin(owned)].sort_values(ascending=False)
 packaged = patterns.they_bought(one, k=5)
 assert np.allclose(votes.head(5), packaged.scores, atol=1e-4)
@@ -412,7 +451,8 @@ products.loc[list(packaged.item_ids), ["name", *facts]]
 # ## Buy it again, complete the look
 #
 # Two more surfaces, with questions of their own. **Buy it again** needs no vector at all: how often did they buy it, how long
-# ago, and is it a thing that people buy twice? It keeps what the list *for you* has to leave out.
+# ago, and is it a thing that people buy twice? It lists what they own. *For you* mixes both, as the column `owned` above shows,
+# unless you say `owned=False`.
 
 # %%
 again = patterns.buy_again(one, now, k=5)
@@ -471,8 +511,9 @@ HTML("".join(f'<span style="{box}">{products["picture"][item]}</span>' for item 
 #
 # The index of chapter 01 is one inner product as well: a row of parts for each product, a row of weighted questions. So it can
 # live in any of these databases, and the weights are still given with each question. `StoredIndex` is that index in a store.
-# Its shopper is the *live* vector of chapter 02, which moves with every click. We follow a real visit of the test weeks, and
-# ask after its first click:
+# Its shopper is the *live* vector of chapter 02, which moves with every click (`INTENT` are its rules for somebody in a visit,
+# and `INTENT_WEIGHTS` what style, colour, price and the rest count for). We follow a real visit of the test weeks, and ask
+# after its first click:
 
 # %%
 from recsys_lab.methods import INTENT, INTENT_WEIGHTS
@@ -500,14 +541,16 @@ pd.DataFrame(columns, index=range(1, 11)).head(5)
 # Then the visit goes on. No product is touched and nothing is trained: the next question knows.
 
 # %%
-seen = []
+seen, before = [], set()
 for event in visit:
     if event is not visit[0]:
         shoppers.update(event)
     live_shopper = shoppers.profile(event.user_id)
-    found = looks.search(weights=INTENT_WEIGHTS, shopper=live_shopper, k=1, exclude=[event.item_id])
-    seen.append((event.event_type, products["name"][event.item_id], products["name"][found.item_ids[0]]))
-pd.DataFrame(seen, columns=["event", "product", "first of the list after it"])
+    found = looks.search(weights=INTENT_WEIGHTS, shopper=live_shopper, k=10, exclude=[event.item_id])
+    top = ", ".join(f"{products['colour'][item]} {products['category'][item]}" for item in found.item_ids[:3])
+    seen.append((event.event_type, products["name"][event.item_id], top, len(set(found.item_ids) - before)))
+    before = set(found.item_ids)
+pd.DataFrame(seen, columns=["event", "product", "the first three after it", "of ten, new"])
 
 # %% [markdown]
 # In the database's own words it is the same search as all others: ask the row by inner product. In SQL, on a table of rows:
@@ -532,24 +575,26 @@ print(f"{len(row)} numbers to a row, and the same ten products")
 import altair as alt
 
 length = pd.Series(lengths, index=list(items.ids), name="length")
+sold = bought["item_id"].value_counts().reindex(length.index, fill_value=0)
+rank = length.corr(sold, method="spearman")
 clicks = past.popularity.reindex(length.index)
-rank = length.corr(clicks, method="spearman")
+print(f"length follows purchases (rank correlation {rank:.2f}) more than clicks ({length.corr(clicks, method='spearman'):.2f})")
 some = [users.ids[at] for at in np.random.default_rng(0).choice(len(users), min(300, len(users)), replace=False)]
-shown_clicks = {}
+shown_sold = {}
 for name, table in {"dot": items.matrix, "cosine": items.unit}.items():
     top = np.argsort(-(np.array([users[user] for user in some]) @ table.T), axis=1)[:, :10]
-    shown_clicks[name] = clicks.to_numpy()[top].mean()
-    print(f"{name}: the products on a list have {shown_clicks[name]:.0f} clicks on average")
-claim(rank > 0.7 and shown_clicks["dot"] > 1.5 * shown_clicks["cosine"], "dot prefers what is popular")
+    shown_sold[name] = sold.to_numpy()[top].mean()
+    print(f"{name}: the products on a list were bought {shown_sold[name]:.0f} times on average")
+claim(rank > 0.9 and shown_sold["dot"] > 1.5 * shown_sold["cosine"], "dot prefers what is bought often")
 
 # %%
-more = shown_clicks["dot"] / shown_clicks["cosine"]
-title = [f"A long vector is a popular product (rank correlation {rank:.2f}):",
-         f"lists by dot show products with {more:.1f} times the clicks of lists by cosine"]
-dots = pd.DataFrame({"clicks": clicks, "length": length}).reset_index(names="item_id")
-alt.Chart(dots[dots["clicks"] > 0], title=title, description=" ".join(title)).mark_circle(size=22, opacity=0.5).encode(
-    x=alt.X("clicks:Q", title="clicks on the product", scale=alt.Scale(type="log", nice=False),
-            axis=alt.Axis(values=[1, 10, 100, 1000])),
+more = shown_sold["dot"] / shown_sold["cosine"]
+title = [f"A long vector is a product that was bought often (rank correlation {rank:.2f}):",
+         f"lists by dot show products bought {more:.1f} times as often as those on lists by cosine"]
+dots = pd.DataFrame({"sold": sold, "length": length}).reset_index(names="item_id")
+alt.Chart(dots, title=title, description=" ".join(title)).mark_circle(size=22, opacity=0.5).encode(
+    x=alt.X("sold:Q", title="times the product was bought", scale=alt.Scale(type="symlog", nice=False),
+            axis=alt.Axis(values=[0, 1, 3, 10, 30, 100, 300])),
     y=alt.Y("length:Q", title="length of its vector"),
 )
 
@@ -579,7 +624,7 @@ print(f"dropped afterwards: {np.mean(dropped):.1f} of ten are left on average, a
 claim(np.mean(dropped) < 8 and min(asked_for) == 10, "dropping makes lists short")
 
 # %% [markdown]
-# So what must not be shown belongs into the question. (The package asks for more and goes on until the list is full, which any
+# So what must not be shown belongs in the question. (The package asks for more and goes on until the list is full, which any
 # database can do.)
 #
 # ## A filter that ruins an approximate search
@@ -651,7 +696,8 @@ print("time, a look at every row being 1: " + ", ".join(f"{way} {took[way] / too
 claim(worst["recall"] < 0.6, "the planner's choice loses")
 claim(trap.loc[trap["way"].isin(["iterative", "every row"]), "recall"].min() > 0.95, "the others do not")
 alt.Chart(trap, title=title, description=" ".join(title)).mark_point(filled=True, size=110, opacity=1).encode(
-    x=alt.X("recall:Q", title="share of the true ten that is found", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])),
+    x=alt.X("recall:Q", title="share of the true ten that is found", axis=alt.Axis(format="%"),
+            scale=alt.Scale(domain=[0, 1.02], nice=False)),
     y=alt.Y("band:N", title="age band"),
     yOffset=alt.YOffset("way:N", sort=list(ways)),
     color=alt.Color("way:N", title=None, scale=alt.Scale(domain=list(ways))),
@@ -663,7 +709,7 @@ alt.Chart(trap, title=title, description=" ".join(title)).mark_point(filled=True
 # statement passes every test until the shop has grown. Here the lists are *short*, which can be seen at least. Had we asked
 # for three, they would only have been wrong.
 #
-# Is that so? The products' table is about a third of this one. The same index, the same kind of question:
+# Is a small table really safe? The products' table is about a third of this one. The same index, the same kind of question:
 
 # %%
 sql.execute("CREATE INDEX items_hnsw ON items USING hnsw (taste vector_cosine_ops)")
@@ -675,8 +721,9 @@ claim("Seq Scan" in scan, "the small table is looked at row by row")
 
 # %% [markdown]
 # What to do: read `EXPLAIN` with the filter in place, and measure the recall as we did here, against a look at every row. For
-# collections of this size that look costs little. The package takes it whenever there is a filter, index or not; its
-# `explain` and `search_by` show and measure the other ways too.
+# collections of this size that look costs little. (A larger `ef_search` and the iterative scan find all here. They are no
+# guarantee: the 100,000 points further down show them miss.) The package takes that look whenever there is a filter, index or
+# not; its `explain` and `search_by` show and measure the other ways too.
 
 # %%
 crowd = postgres.collection("crowd", 64)
@@ -778,21 +825,25 @@ print(f"four times dropped and made again: {recreated}")
 assert recreated["errors"] + recreated["wrong lists"] > 0
 
 # %% [markdown]
-# Errors can be tried again. The wrong lists are worse: they come from a collection that is half full, and look like any other.
+# Errors can be tried again. The wrong lists are worse: they come from a collection that is half full, and look like any other
+# answer.
+#
+# This is a good place for a break: what comes next needs the databases, but none of the traps so far.
 #
 # ## Hybrid: products without behaviour
 #
 # The newest products have no factors: nobody has done anything with them. But they have a description. How should the two be
 # put together? First as Qdrant does it: ask both named vectors, then join the two *lists*. **Reciprocal rank fusion** gives
-# each product Σ 1 / (2 + rank) over the lists it is in (ranks count from 0), whatever the scores were.
+# each product Σ 1 / (k + rank) over the lists it is in (ranks count from 0), whatever the scores were. Qdrant takes k = 2
+# unless told otherwise, the paper (Cormack, Clarke and Büttcher 2009) k = 60. And how deep are the lists? We ask both ways.
 
 # %%
-def joined(lists, size=20):
+def joined(lists, k=2, size=20):
     """Reciprocal rank fusion of lists of ids."""
     score = {}
     for ranked in lists:
         for rank_in_list, item in enumerate(ranked):
-            score[item] = score.get(item, 0) + 1 / (2 + rank_in_list)
+            score[item] = score.get(item, 0) + 1 / (k + rank_in_list)
     return pd.Series(score).sort_values(ascending=False, kind="stable").head(size)
 
 
@@ -801,11 +852,12 @@ def nearest(kind, item, size=50):
     return [point.payload["item_id"] for point in found.points]
 
 
-both = [models.Prefetch(query=point_id(shown), using=kind, limit=50) for kind in ("likeness", "text")]
-answer = qdrant.query_points("items", prefetch=both, query=models.FusionQuery(fusion=models.Fusion.RRF), limit=20)
-by_hand = joined([nearest("likeness", shown), nearest("text", shown)])
-assert np.allclose([point.score for point in answer.points], by_hand)
-print(f"like {products['name'][shown]}, by both: {', '.join(products['name'][by_hand.index[:3]])}")
+for k, deep in ((2, 50), (60, 200)):
+    both = [models.Prefetch(query=point_id(shown), using=kind, limit=deep) for kind in ("likeness", "text")]
+    answer = qdrant.query_points("items", prefetch=both, query=models.RrfQuery(rrf=models.Rrf(k=k)), limit=20)
+    by_hand = joined([nearest("likeness", shown, deep), nearest("text", shown, deep)], k)
+    assert np.allclose([point.score for point in answer.points], by_hand)
+    print(f"k = {k}, {deep} deep, like {products['name'][shown]}: {', '.join(products['name'][by_hand.index[:3]])}")
 
 # %% [markdown]
 # The other way: make one vector of the two, so that a single search weighs both. Put α of one beside 1 − α of the other. It
@@ -828,7 +880,8 @@ exercise[4].check()
 # %% [markdown]
 # The package has it as `fuse`; a product that lacks one of the two has zeros there. And a third remedy is chapter 03's
 # `fill_cold`: lend the new product the mean vector of its neighbours by text, then fuse. We measure all of them by what people
-# clicked next in the test weeks: HR@20, for clicks made on a product with factors and on one without.
+# clicked next in the test weeks: HR@20, the share of clicks whose next product is among the twenty, for clicks made on a
+# product with factors and on one without.
 
 # %%
 from recsys_lab.factors import fuse
@@ -838,6 +891,7 @@ content = Vectors(tuple(products.index), text.astype(float))
 clicks_of = split.test.sequences()
 same_visit = clicks_of["session_id"].to_numpy()[:-1] == clicks_of["session_id"].to_numpy()[1:]
 here, there = clicks_of["item_id"].to_numpy()[:-1][same_visit], clicks_of["item_id"].to_numpy()[1:][same_visit]
+clicker = clicks_of["user_id"].to_numpy()[:-1][same_visit]
 cold = ~np.isin(here, items.ids)
 
 
@@ -853,11 +907,18 @@ def hits(lists):
 
 
 filled = fill_cold(items, content)
-behaviour, words = lists_of(items, 50), lists_of(content, 50)
+behaviour, words = lists_of(items, 200), lists_of(content, 200)
+
+
+def both_lists(k, deep):
+    return {item: list(joined([behaviour.get(item, [])[:deep], ids[:deep]], k).index) for item, ids in words.items()}
+
+
 ways_to_join = {
     "behaviour": {item: ids[:20] for item, ids in behaviour.items()},
     "text": {item: ids[:20] for item, ids in words.items()},
-    "both lists (RRF)": {item: list(joined([behaviour.get(item, []), ids]).index) for item, ids in words.items()},
+    "RRF, k = 2, 50 deep": both_lists(2, 50),
+    "RRF, k = 60, 200 deep": both_lists(60, 200),
     "fused, α = .5": lists_of(fuse(items, content, 0.5)),
     "filled and fused": lists_of(fuse(filled, content, 0.5)),
 }
@@ -870,10 +931,15 @@ table.round(3)
 # %%
 known, new = table["product with factors"], table["product without"]
 claim(known["fused, α = .5"] > known["behaviour"] + 0.05, "fused is better than behaviour alone")
-claim(new["filled and fused"] == new.max(), "filled is best for new ones")
-claim(known["both lists (RRF)"] < known["behaviour"], "RRF is no better than behaviour alone")
-title = [f"One fused vector finds {known['filled and fused']:.0%} of next clicks, behaviour alone {known['behaviour']:.0%},",
-         f"and {new['filled and fused']:.0%} where behaviour knows nothing"]
+claim(known["RRF, k = 2, 50 deep"] < known["behaviour"], "RRF as Qdrant has it is no better than behaviour alone")
+claim(known["RRF, k = 60, 200 deep"] > known["behaviour"] + 0.05, "with other settings it is far better")
+ahead = interval((found["filled and fused"] * 1.0 - found["text"])[cold], clicker[cold])
+print(f"on products without factors, filled and fused - text: {ahead.mean:+.3f} [{ahead.low:+.3f}, {ahead.high:+.3f}]"
+      + ("" if ahead.excludes_zero() else " (no winner)"))
+deeper = known["RRF, k = 60, 200 deep"]
+by_default = known["RRF, k = 2, 50 deep"]
+title = [f"Behaviour alone finds {known['behaviour']:.1%} of next clicks, RRF as Qdrant has it {by_default:.1%},",
+         f"RRF with k = 60, 200 deep {deeper:.1%}, one fused vector {known['fused, α = .5']:.1%}"]
 long = table.rename_axis("way").reset_index().melt("way", var_name="open", value_name="hits")
 alt.Chart(long, title=title, description=" ".join(title)).mark_point(filled=True, size=110, opacity=1).encode(
     x=alt.X("hits:Q", title="share of next clicks among the twenty", axis=alt.Axis(format="%"),
@@ -884,9 +950,12 @@ alt.Chart(long, title=title, description=" ".join(title)).mark_point(filled=True
 ).properties(height=alt.Step(30))
 
 # %% [markdown]
-# Joining lists is robust, needs no α, and works where scores cannot be compared. But it throws away *how* near things are:
-# here it is no better than behaviour alone, and one vector of both is far better. (In your shop it may be otherwise. Measuring it
-# took a few lines.)
+# Joining lists is robust, and works where scores cannot be compared. But fusion has settings too: with Qdrant's k = 2 and
+# lists 50 deep it is no better than behaviour alone, with k = 60 and 200 deep it nearly reaches the fused vector. (A small k
+# lets the head of either list win; a large one asks for products that are in both.) One vector of both needs one search, and
+# an α instead of k and depth. For products without factors there are few clicks: text alone does as well as far as one can
+# tell, and what is certain is that behaviour alone finds nothing. (In your shop it may be otherwise. Measuring it took a few
+# lines.)
 #
 # ## Measure it
 #
@@ -901,7 +970,7 @@ coming = np.sort(split.test.events["user_id"].unique())
 quarter = set(np.random.default_rng(0).choice(coming, len(coming) // 4, replace=False))
 board = home_board(past, split.test.only(split.test.events[split.test.events["user_id"].isin(quarter)]))
 recipe = {"factors": 64, "regularization": 10.0, "base": 0.0, "weights": SALES}
-contest = {"popular": Popular(), "repeat": RepeatPurchase(), "als": Factors(**recipe),
+contest = {"popular": Popular(), "repeat": RepeatPurchase(), "als, 64 tuned": Factors(**recipe),
            "als cosine": Factors(**recipe, similarity="cosine")}
 results = {name: evaluate(method, board, name) for name, method in contest.items()}
 home = Scoreboard.of(board)
@@ -917,11 +986,14 @@ def difference(one_result, other, metric):
     return span
 
 
-dot_wins = difference(results["als"], results["als cosine"], "NDCG@10")
-difference(results["als"], results["repeat"], "NDCG@10")
+dot_wins = difference(results["als, 64 tuned"], results["als cosine"], "NDCG@10")
+als_ahead = difference(results["als, 64 tuned"], results["repeat"], "NDCG@10")
 claim(dot_wins.low > 0, "dot beats cosine at the door")
-times = home.metric("als").mean / home.metric("als cosine").mean
-home.chart(title=f"At the door the inner product is worth {times:.1f} times the cosine").properties(width=560)
+reached = {name: home.metric(name).mean for name in contest}
+tie = "are hard to tell apart" if not als_ahead.excludes_zero() else "lead"
+title = [f"Factors by inner product ({reached['als, 64 tuned']:.3f}) and past purchases ({reached['repeat']:.3f}) {tie};",
+         f"the same vectors by cosine reach {reached['als cosine']:.3f}, what is popular {reached['popular']:.3f}"]
+home.chart(title=title).properties(width=560)
 
 # %% [markdown]
 # At the door, popularity is part of the answer: by cosine the same vectors lose a good part of their worth, and reach many more
@@ -935,46 +1007,75 @@ from recsys_lab.patterns import AlsoBought, ForYou
 
 by_store = ForYou(f"postgresql+embedded://{folder.name}/pg", settings=recipe).fit(past)
 lists, _ = by_store.recommend_many(board.contexts[:50], 10)
-from_memory, _ = contest["als"].recommend_many(board.contexts[:50], 10)
+from_memory, _ = contest["als, 64 tuned"].recommend_many(board.contexts[:50], 10)
 same = np.mean([list(one_list) == list(other) for one_list, other in zip(lists, from_memory, strict=True)])
 print(f"{same:.0%} of the lists are the same, product by product")
 by_store.close()
 
 # %% [markdown]
-# For the cart: one product of each basket is hidden. Is it on the list? Here the factors are trained with the weights of chapter
-# 02, where a click counts for more: what is looked at together is bought together.
+# For the cart: one product of each basket is hidden. Is it on the list? Here the factors are trained with the weights of
+# chapter 02 (click .2, cart .5, purchase 1, taken out −.5), where a click counts for more: what is looked at together is
+# bought together. The cart is asked twice: by cosine, as in exercise 2, and by inner product, as the package does.
 
 # %%
+from dataclasses import replace
+
+
+class ByCosine(AlsoBought):
+    """The same question, asked of products at length 1."""
+
+    def fit(self, train):
+        super().fit(train)
+        stored = self.points_["items"]
+        unit = stored.vectors / np.maximum(np.linalg.norm(stored.vectors, axis=1, keepdims=True), 1e-12)
+        self.points_["items"] = replace(stored, vectors=unit)
+        return self
+
+
 baskets = split.test.events[split.test.events["event_type"] == "buy"]
 large = baskets.groupby("session_id")["item_id"].nunique().loc[lambda count: count > 1].index
 carts = basket_board(past, split.test.only(split.test.events[split.test.events["session_id"].isin(large)]))
 basket = Scoreboard.of(carts)
 also = {"popular": Popular(), "item-knn": ItemKNN(),
+        "also bought, cosine": ByCosine(settings={"factors": 64, "regularization": 10.0}),
         "also bought": AlsoBought(settings={"factors": 64, "regularization": 10.0})}
 beside = {name: evaluate(method, carts, name) for name, method in also.items()}
 for result in beside.values():
     basket.add(result)
+cosine_loses = difference(beside["also bought, cosine"], beside["item-knn"], "HR@10")
 also_wins = difference(beside["also bought"], beside["item-knn"], "HR@10")
-claim(also_wins.low > 0, "also bought beats item-knn")
+claim(cosine_loses.high < 0, "asked by cosine it loses to item-knn")
+claim(also_wins.low > 0, "asked by inner product it beats item-knn")
 basket.to_table()[["HR@10", "MRR@10", "HR@10 − popular", "coverage"]]
 
 # %% [markdown]
-# The mean of the cart beats the counting of pairs: a vector knows of products that never shared a basket. The rows for the whole
-# test, with 256 factors, are stored, as are the purchases that each list would bring by the truth of the simulated shop
-# (the board ab):
+# Asked by cosine, as in exercise 2, the mean of the cart *loses* to the counting of pairs (item-knn). Asked by inner product,
+# what is bought often comes first, and it wins. So the unit vectors belong in the question, where each product of the cart
+# should have one vote, and not in the table, where length says what sells.
+#
+# The rows for the whole test are stored, as are the purchases that each list would bring by the truth of the simulated shop
+# (the board *ab*). Of the names: *als* has the settings that the package starts with, *als tuned* 256 factors with the
+# settings of this chapter (our *als, 64 tuned* is its small brother), and *for you* is *als tuned* again, asked through a
+# store: the same numbers. *bpr* is factors trained to put what was wanted before what was not (Rendle et al. 2009).
 
 # %%
 named = ["popular", "repeat", "item-knn", "event-weighted", "als", "als tuned", "bpr", "for you", "also bought",
          "they bought", "truth"]
 stored_rows = {name: boards[name].to_table().iloc[:, 0] for name in ("home", "basket", "ab")}
 whole = pd.DataFrame(stored_rows)
+large, small = boards["basket"].metric("also bought"), basket.metric("also bought")
+print(f"also bought, HR@10: {large.mean:.3f} with 256 factors (stored), {small.mean:.3f} with 64 (above)")
+claim(abs(large.mean - small.mean) < 0.03, "256 factors are no better than 64 here")
 whole.loc[[row for row in named if row in whole.index]].fillna("")
+
+# %% [markdown]
+# For the cart, 256 factors are no better than 64.
 
 # %% [markdown]
 # ## Which database, when?
 #
 # The same collection through the package on each database: write it, then ask a hundred questions, without a filter and with
-# one. Times depend on the computer, so they are given as multiples of memory's.
+# one. Times depend on the computer, so they are given as multiples of the in-memory store's.
 
 # %%
 def trial(store):
@@ -1000,26 +1101,47 @@ if address:
 trials = {name: trial(opened) for name, opened in stores.items()}
 assert all(lists == trials["memory"][1] for _, lists in trials.values())
 speed = pd.DataFrame({name: took for name, (took, _) in trials.items()}).T
-print(f"{100 * len(trials)} filtered lists, the same on {', '.join(trials)}; times as multiples of memory's:")
+print(f"{100 * len(trials)} filtered lists, the same on {', '.join(trials)}; times as multiples of the in-memory store's:")
 claim((speed["ask"].drop("memory") > speed.loc["memory", "ask"]).all(), "without a filter memory is fastest")
 (speed / speed.loc["memory"]).round(1)
 
 # %% [markdown]
 # And when the shop is a hundred times larger? The stored benchmark (`python -m benchmarks.stores`) asks 100,000 points, without
-# a filter and with one that few pass; times are multiples of plain numpy's on the same rows, `recall` is the share of the ten
-# best that was found.
+# a filter and with one that *few* pass. `ms` is the median time of a question, in one run on one machine: compare rows, not
+# computers. `recall` is the share of the ten best that was found. The rows of pgvector are a table with an index of its own,
+# asked in several ways.
 
 # %%
 from pathlib import Path
 
+ways_shown = {"exact": "every row", "index, planner's choice": "index, planner's choice",
+              "index, ef_search 200": "index, ef_search 200", "index, iterative scan": "index, iterative scan"}
 benchmark = Path(measure.__file__).resolve().parents[1] / "benchmarks" / "stores" / "results.json"
 if benchmark.exists():
-    told = json.loads(benchmark.read_text(encoding="utf-8"))
-    asked_large = pd.DataFrame([*told["stores"], *told["pgvector"]])
+    stored = json.loads(benchmark.read_text(encoding="utf-8"))
+    pgvector = [{**row, "store": f"pgvector: {ways_shown[row['store']]}"} for row in stored["pgvector"]
+                if row["store"] in ways_shown]
+    asked_large = pd.DataFrame([*stored["stores"], *pgvector])
     asked_large = asked_large[asked_large["material"].str.endswith("100,000") & asked_large["filter"].isin(["none", "few"])]
-    display(asked_large.pivot(index="store", columns="filter", values=["to_numpy", "recall"]).round(2))
+    large = asked_large.rename(columns={"median_ms": "ms"}).pivot(index="store", columns="filter", values=["ms", "recall"])
+    strict = {way: large["recall"]["few"][f"pgvector: {way}"] for way in ways_shown.values()}
+    print("pgvector, a filter that few pass: " + ", ".join(f"{way}: {recall:.0%}" for way, recall in strict.items()) + " found")
+    claim(max(recall for way, recall in strict.items() if way != "every row") < 0.95, "the usual cures miss at this size")
+    claim(strict["every row"] > 0.999, "a look at every row finds all")
+    every_ms = large["ms"].loc["pgvector: every row"]
+    claim(every_ms["few"] < every_ms["none"], "and takes less time where few pass")
+    if "found" in asked_large:
+        full = asked_large.pivot(index="store", columns="filter", values="found").loc["pgvector: index, iterative scan", "few"]
+        claim(full > 9.9, "the lists of the iterative scan are full")
+    display(large.round(2))
 else:
     print("Skipped: the benchmark is not stored here. python -m benchmarks.stores makes it.")
+
+# %% [markdown]
+# So what cured the small table above does not cure the large one. The iterative scan goes on until ten have passed: its lists
+# are full, nothing looks short, and some of the ten are wrong all the same. Of the ways of pgvector, only a look at every row
+# finds all. It takes longer than the planner's choice, but less with a strict filter than without one: only rows that pass are
+# compared.
 
 # %% [markdown]
 # For a shop of this size any of them will do by its speed, and without a filter nothing is faster than memory. So choose by
@@ -1056,11 +1178,14 @@ def neighbours_alike(table):
 
 alike = {"right labels": neighbours_alike(items), "rows as labels": neighbours_alike(wrong)}
 for name, value in alike.items():
-    print(f"{name}: {value:.0%} of the five nearest are of the same department and category")
+    print(f"{name}: {value:.1%} of the five nearest are of the same department and category")
+kind_of = kinds[in_table_order]
+chance = np.mean((kind_of.map(kind_of.value_counts()) - 1) / (len(kind_of) - 1))
+print(f"products drawn by chance: {chance:.1%}")
 claim(alike["rows as labels"] < 0.5 * alike["right labels"], "mixed-up labels show among the neighbours")
 
 # %% [markdown]
-# The check is cheap and belongs into every export: neighbours have to resemble each other in something that the vectors
+# The check is cheap and belongs in every export: neighbours have to resemble each other in something that the vectors
 # never saw. `refresh` takes such a check as `verify`, and a version that fails is never switched to:
 
 # %%
@@ -1098,7 +1223,7 @@ for alpha in grid:
 curves = pd.DataFrame(curves)
 highest = curves.groupby("fused with")["hits"].max()
 claim(highest.max() - highest.min() < 0.02, "tuned, both are about as good")
-told = 0.8
+told = 0.8  # somebody asks for 80 : 20
 real = told**2 / (told**2 + (1 - told) ** 2)
 print(f"without the roots, α = {told} weighs {real:.0%} to {1 - real:.0%}")
 assert np.isclose(real, 0.941, atol=1e-3)
@@ -1107,11 +1232,13 @@ assert np.isclose(real, 0.941, atol=1e-3)
 loss_at = curves[curves["alpha"] == told].set_index("fused with")["hits"]
 title = [f"Asked for 80 : 20, the fusion without roots gives {real:.0%} : {1 - real:.0%},",
          f"and finds {loss_at['α and 1 − α']:.1%} of next clicks instead of {loss_at['√α and √(1 − α)']:.1%}"]
-alt.Chart(curves, title=title, description=" ".join(title)).mark_line(point=True).encode(
-    x=alt.X("alpha:Q", title="α, the share of behaviour that was asked for"),
+lines = alt.Chart(curves).mark_line(point=True).encode(
+    x=alt.X("alpha:Q", title="α, the share of behaviour that was asked for", axis=alt.Axis(values=grid.tolist(), format=".1f")),
     y=alt.Y("hits:Q", title="share of next clicks among the twenty", axis=alt.Axis(format="%"), scale=alt.Scale(zero=False)),
-    color=alt.Color("fused with:N", title="factors", scale=alt.Scale(range=charts.PALETTE[:2])),
+    color=alt.Color("fused with:N", title="multiplied by", scale=alt.Scale(range=charts.PALETTE[:2])),
 )
+mark = alt.Chart(pd.DataFrame({"alpha": [told]})).mark_rule(strokeDash=[4, 4], color="gray").encode(x="alpha:Q")
+alt.layer(mark, lines, title=title, description=" ".join(title))
 
 # %% [markdown]
 # At its best value each curve is about as high: who tunes α by measuring loses little. Who *reads* α, or carries it over from
@@ -1120,13 +1247,15 @@ alt.Chart(curves, title=title, description=" ".join(title)).mark_line(point=True
 # ### 3. Recreated in place
 #
 # You saw its numbers above. The check is a reader who asks without a pause while the job runs. It takes ten lines, and belongs
-# into the tests of every nightly job.
+# in the tests of every nightly job.
 #
 # ## Reality check
 #
 # The purchase log of a gift shop (UCI 352), where small shops order again and again. On the last thirty days: what does each
-# known customer buy, first *any* product, then *novel* ones alone, which they have never bought before? This is the board where
-# a method of this chapter has to show that it is worth a database.
+# known customer buy, first *any* product, then *novel* ones alone, which they have never bought before? This is the board
+# where a method of this chapter has to show that it is worth a database. *item-knn bm25* takes a product as a text whose words
+# are the shoppers who bought it, weighs words as a search engine does (BM25: who buys everything says little), and recommends
+# products whose texts are alike.
 
 # %%
 del results, beside, board, carts, contest, also, by_store  # they hold a good part of the log
@@ -1141,14 +1270,14 @@ real_contest = {
     "recent": Recent(days=30),
     "repeat": RepeatPurchase(),
     "item-knn bm25": BM25(),
-    "als": Factors(64, base=0.0, log_counts=True, regularization=10.0),
+    "als, 64 tuned": Factors(64, base=0.0, log_counts=True, regularization=10.0),
 }
-retail = {}
+retail, judged = {}, {}
 try:
     for real_board in retail_boards(load_retail()):
-        judged = {name: evaluate(method, real_board, name) for name, method in real_contest.items()}
+        judged[real_board.name] = {name: evaluate(method, real_board, name) for name, method in real_contest.items()}
         retail[real_board.name] = Scoreboard.of(real_board)
-        for result in judged.values():
+        for result in judged[real_board.name].values():
             retail[real_board.name].add(result)
         real_contest.pop("repeat", None)  # it has nothing new to offer: the second board has novel products alone
 except DataUnavailable as why:
@@ -1157,8 +1286,8 @@ except DataUnavailable as why:
 retail["retail any"].to_table()[["NDCG@10", "HR@10", "NDCG@10 − popular", "coverage"]]
 
 # %%
-if "judged" in globals():  # the log was there
-    ahead = difference(judged["als"], judged["recent"], "NDCG@10")
+if judged:  # the log was there
+    ahead = difference(judged["retail novel"]["als, 64 tuned"], judged["retail novel"]["recent"], "NDCG@10")
     claim(ahead.low > 0, "on novel products the factors beat what sold lately")
 retail["retail novel"].to_table()[["NDCG@10", "HR@10", "NDCG@10 − popular", "coverage"]]
 
@@ -1167,9 +1296,15 @@ measured = {name: {row["method"]: scores.metric(row["method"]).mean for row in s
 models_alone = {name: value for name, value in measured["retail any"].items() if name not in ("repeat", "blend")}
 best_model = max(models_alone, key=models_alone.get)
 repeat = measured["retail any"]["repeat"]
+if judged:
+    for name in ("item-knn bm25", "als, 64 tuned"):
+        ahead = difference(judged["retail any"]["repeat"], judged["retail any"][name], "NDCG@10")
+        claim(ahead.low > 0, f"what they bought most beats {name}")
 claim(repeat > models_alone[best_model], "what they bought most beats every model alone")
-title = f"What they bought most: {repeat:.3f}; the best of the others, {best_model}: {models_alone[best_model]:.3f}"
-retail["retail any"].chart(title=title).properties(width=560)
+title = f"What they bought most: {repeat:.3f}; the best other single model, {best_model}: {models_alone[best_model]:.3f}"
+spans = pd.DataFrame([{"method": row["method"], **row["metrics"]["NDCG@10"]} for row in retail["retail any"].rows])
+spans["method"] = spans["method"].replace("repeat", "repeat (what they bought most)")
+charts.intervals(spans, label="method", metric="NDCG@10", title=title).properties(width=560)
 
 # %% [markdown]
 # **What you bought most** beats every model alone, and it needs neither vectors nor a database. That is why *buy it again* is a
@@ -1212,9 +1347,11 @@ exercise[5].check()
 #
 # And **LightGCN** (He et al. 2020)? It is factors whose vectors are averaged over the graph of who bought what, a few steps
 # deep, and trained by BPR. On published tables it gains over plain factors: on Yelp, trained by the same loss, a Recall@20 of
-# 0.064 instead of 0.060 (the GRecX benchmark). It costs: 2.4 times the seconds of plain BPR for each round on MovieLens-1M, on
-# a graphics card, by the tables of RecBole. Its result is a vector for each shopper and each product: all of this chapter
-# holds for it, except the fold-in. If you try it, put its row beside *repeat*, *recent* and EASE first.
+# 0.064 instead of 0.060 ([GRecX](https://github.com/maenzhier/GRecX)). It costs: 2.4 times the seconds of plain BPR for each
+# round on MovieLens-1M, on a graphics card, by the [tables of
+# RecBole](https://github.com/RUCAIBox/RecBole/blob/master/asset/time_test_result/General_recommendation.md). Its result is a
+# vector for each shopper and each product: all of this chapter holds for it, except the fold-in. If you try it, put its row
+# beside *repeat*, *recent* and EASE first.
 #
 # ## Clean up
 #

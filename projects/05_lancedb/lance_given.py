@@ -141,6 +141,8 @@ class GivenCollection(BaseCollection):
         trouble: Exception | None = None
         try:
             answer = do(self.table)
+        except NotImplementedError:  # a RuntimeError, but no word of LanceDB's: something is still to be written
+            raise
         except LANCE_ERRORS as error:
             trouble = error
         if self.store.table_of(self.name) != self.table.name:

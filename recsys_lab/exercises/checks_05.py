@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys_lab.exercises.exercise import ask, shown
+from recsys_lab.exercises.exercise import Blank, Stopped, ask, shown
 from recsys_lab.filters import Filter, FilterError
 from recsys_lab.recommender import Floats
 
@@ -32,6 +32,31 @@ def _unit(rows: Floats) -> Floats:
     return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True))
 
 
+def _ask(function: Any, *inputs: Any, advice: Callable[[Stopped], str] = lambda stopped: "") -> Any:
+    """As `ask`, but what went wrong comes first, then the inputs, tables by their size; `advice` stands between."""
+    try:
+        return ask(function, *inputs)
+    except (Stopped, Blank) as trouble:
+        if not callable(function):
+            raise
+        name = getattr(function, "__name__", "your function")
+        what = str(trouble).removeprefix(f"{name}({', '.join(shown(value) for value in inputs)})")
+        more = advice(trouble) if isinstance(trouble, Stopped) else ""
+        given = ", ".join(_brief(value) for value in inputs)
+        raise type(trouble)(f"{name}{what}.{more} It was asked with {given}") from trouble.__cause__
+
+
+def _brief(value: Any) -> str:
+    """An input in a few words.
+
+    >>> _brief(np.ones((6, 3))), _brief(pd.Series({"p7": 5.3})), _brief(0.6)
+    ('(a 6×3 array)', "{'p7': 5.3}", '0.6')
+    """
+    if isinstance(value, pd.DataFrame | np.ndarray) and value.ndim == 2:
+        return f"(a {value.shape[0]}×{value.shape[1]} {'array' if isinstance(value, np.ndarray) else 'frame'})"
+    return shown(value.to_dict() if isinstance(value, pd.Series) else value)
+
+
 # -- a new shopper ----------------------------------------------------------------------------------------------------
 
 
@@ -51,60 +76,49 @@ def _row(
     worth: pd.Series[Any],
     regularization: float,
     rest: bool = True,
-    minus: bool = True,
+    above: float = 1.0,
     trusted: bool = True,
-    unwanted: bool = True,
-    in_order: bool = True,
+    p: Literal["wanted", "all", "signed"] = "wanted",
+    size: bool = True,
+    order: Literal["labels", "table", "first"] = "labels",
+    ridge: Literal["diagonal", "none", "everywhere"] = "diagonal",
 ) -> Floats:
-    """The shopper's row; each switch off is a mistake."""
+    """The shopper's row; each argument that is not left as it is makes a mistake."""
     items, r = vectors.to_numpy(), worth.to_numpy()
-    done = vectors.loc[worth.index] if in_order else vectors.loc[vectors.index.isin(worth.index)]
-    rows, c = done.to_numpy(), np.abs(r)
-    p = (r > 0).astype(float) if unwanted else np.ones(len(r))
-    left = (rows * (c - minus * rest)[:, None]).T @ rows + regularization * np.eye(items.shape[1])
-    return np.asarray(np.linalg.solve(left + rest * (items.T @ items), rows.T @ (p * (c if trusted else 1.0))))
+    taken = {"table": vectors[vectors.index.isin(worth.index)], "first": vectors.head(len(worth))}
+    rows = taken.get(order, vectors.loc[worth.index]).to_numpy()
+    c = np.abs(r) if size else r
+    strengths: dict[str, Any] = {"wanted": r > 0, "all": np.ones(len(r)), "signed": np.sign(r)}
+    right = rows.T @ (strengths[p] * (np.abs(r) if trusted else 1.0))
+    left = (rows * (c - above * rest)[:, None]).T @ rows + rest * (items.T @ items)
+    columns = items.shape[1]
+    added: dict[str, Any] = {"diagonal": np.eye(columns), "none": 0.0, "everywhere": 1.0}
+    return np.asarray(np.linalg.solve(left + regularization * added[ridge], right))
 
 
-def _by_position(vectors: pd.DataFrame, worth: pd.Series[Any], regularization: float) -> Floats:
-    """What comes out when labels are taken for places: the first rows stand in for the products named."""
-    first = dict(zip(worth.index, vectors.index, strict=False))
-    return _row(vectors, worth.rename(first), regularization)
+_SIZE = "the left side takes worth with its sign. c is its size: worth.abs()."
+_MINUS = "what was taken out counts with a minus on the right. p is 0 there: worth.clip(lower=0)."
 
-
-_WRONG_ROWS: tuple[tuple[Callable[[pd.DataFrame, Any, float], Floats], str], ...] = (
-    (
-        lambda vectors, worth, regularization: _row(vectors, worth, 0.0),
-        "the regularisation is missing. Without λI on the left a shopper with one click gets a vector as long as it"
-        " takes.",
-    ),
-    (
-        lambda vectors, worth, regularization: _row(vectors, worth, regularization, rest=False),
-        "this knows only of the products that they did something with. All the others count too, with p = 0 and c = 1:"
-        " that is Y.T @ Y.",
-    ),
-    (
-        lambda vectors, worth, regularization: _row(vectors, worth, regularization, minus=False),
-        "the products they did something with are in Y.T @ Y already, with c = 1. Only what is above that is added:"
-        " c - 1.",
-    ),
-    (
-        lambda vectors, worth, regularization: _row(vectors, worth, regularization, trusted=False),
-        "on the right each vector counts once. It counts by its confidence: c times p.",
-    ),
-    (
-        lambda vectors, worth, regularization: _row(vectors, worth, regularization, unwanted=False),
-        "what was taken out of the cart counts as wanted. Where worth is below 0, p is 0: nothing of it on the right.",
-    ),
-    (
-        lambda vectors, worth, regularization: _row(vectors, worth, regularization, in_order=False),
-        "vectors and confidences are paired in different orders: the rows stand in the table's order, worth has one of"
-        " its own. vectors.loc[worth.index] takes the rows by their labels, in the order of worth.",
-    ),
-    (
-        _by_position,
-        "these are the first rows of the table, not the rows of the products that are named. Take them by their"
-        " labels: vectors.loc[worth.index].",
-    ),
+_WRONG_ROWS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"ridge": "none"}, "the regularisation is missing. Without λI on the left a shopper with one click gets a vector"
+                        " as long as it takes."),
+    ({"ridge": "everywhere"}, "λ is added to every number of the left side. It belongs on the diagonal only:"
+                              " regularization * np.eye(Y.shape[1])."),
+    ({"rest": False}, "this knows only of the products that they did something with. All the others count too, with"
+                      " p = 0 and c = 1: that is Y.T @ Y."),
+    ({"above": 0.0}, "the products they did something with are in Y.T @ Y already, with c = 1. Only what is above that"
+                     " is added: c - 1."),
+    ({"trusted": False}, "on the right each vector counts once. It counts by its confidence: c times p."),
+    ({"p": "all"}, "what was taken out of the cart counts as wanted. Where worth is below 0, p is 0: nothing of it on"
+                   " the right."),
+    ({"p": "signed"}, _MINUS),
+    ({"size": False}, _SIZE),
+    ({"p": "signed", "size": False}, f"{_SIZE} And {_MINUS}"),
+    ({"order": "table"}, "vectors and confidences are paired in different orders: the rows stand in the table's order,"
+                         " worth has one of its own. vectors.loc[worth.index] takes the rows by their labels, in the"
+                         " order of worth."),
+    ({"order": "first"}, "these are the first rows of the table, not the rows of the products that are named. Take"
+                         " them by their labels: vectors.loc[worth.index]."),
 )  # fmt: skip
 
 
@@ -113,7 +127,7 @@ def fold_in(function: Any) -> str | None:
     cases = _new_shoppers()
     answers: list[Floats] = []
     for case in cases:
-        given = ask(function, *case)
+        given = _ask(function, *case)
         answer = _numbers(given, (3,))
         if answer is None:
             return (
@@ -124,8 +138,8 @@ def fold_in(function: Any) -> str | None:
     wanted = [_row(*case) for case in cases]
     if _alike(answers, wanted):
         return None
-    for formula, diagnosis in _WRONG_ROWS:
-        if _alike(answers, [formula(*case) for case in cases]):
+    for mistakes, diagnosis in _WRONG_ROWS:
+        if _alike(answers, [_row(*case, **mistakes) for case in cases]):
             return diagnosis
     at = 0 if not np.allclose(answers[0], wanted[0], atol=1e-4) else 1
     told, right, found = cases[at][1].to_dict(), wanted[at].round(4), answers[at].round(4)
@@ -181,7 +195,7 @@ def also_bought(function: Any) -> str | None:
     """What lies nearest to the middle of a cart."""
     answers: list[list[Any]] = []
     for cart, k in _CARTS:
-        answer = ask(function, cart, _shelf(), k)
+        answer = _ask(function, cart, _shelf(), k)
         if isinstance(answer, str | dict | set | pd.DataFrame) or np.ndim(answer) != 1:
             return f"also_bought should answer with a list of product ids, not with {shown(answer)}."
         values = np.asarray(answer)
@@ -219,30 +233,51 @@ def _goods() -> pd.DataFrame:
 _ASKED = (("women", 40.0), ("kids", 90.0), ("men", 39.0))
 
 
+_DULL = ("socks", "underwear")
+
+
 def _gifts(
-    department: str, budget: float, stock: bool = True, at_most: bool = True, own: bool = True, plain: bool = True
+    department: str,
+    budget: float,
+    stock: bool = True,
+    at_most: bool = True,
+    own: bool = True,
+    refused: Sequence[str] = _DULL,
+    wanted: Sequence[str] = (),
 ) -> Any:
-    """Which of the goods pass; a switch off leaves a condition out."""
+    """Which of the goods pass; each argument that is not left as it is makes a mistake."""
     goods = _goods()
     passed = goods["price"] <= budget if at_most else goods["price"] < budget
     passed &= goods["in_stock"] | (not stock)
     passed &= goods["department"].eq(department) | (not own)
-    return (passed & (~goods["category"].isin(["socks", "underwear"]) | (not plain))).to_numpy()
+    passed &= goods["category"].isin(wanted) if wanted else ~goods["category"].isin(refused)
+    return passed.to_numpy()
 
 
 _WRONG_GIFTS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"stock": False}, 'this also lets through what is sold out: field("in_stock") == True.'),
     ({"at_most": False}, "a product that costs exactly the budget is refused. It may cost that much: <=."),
     ({"own": False}, 'this lets through every department: field("department") == department.'),
-    ({"plain": False}, "this lets through socks and underwear. .notin([...]) refuses a list of values."),
-)
+    ({"refused": ()}, "this lets through socks and underwear. .notin([...]) refuses a list of values."),
+    ({"wanted": _DULL}, "this wants socks and underwear, and you were to refuse them. .isin keeps the values of its"
+                        " list, .notin refuses them."),
+    ({"refused": ("socks",)}, "socks are refused, and underwear is missing: it still gets through."),
+    ({"refused": ("underwear",)}, "underwear is refused, and socks are missing: they still get through."),
+)  # fmt: skip
+
+
+def _comparisons(stopped: Stopped) -> str:
+    """What a field can be asked, for who tried something else."""
+    if not isinstance(stopped.__cause__, AttributeError):
+        return ""
+    return " The comparisons of a field are == != < <= > >= .isin .notin."
 
 
 def gift(function: Any) -> str | None:
     """A filter, by what it lets through."""
     masks: list[Any] = []
     for department, budget in _ASKED:
-        answer = ask(function, department, budget)
+        answer = _ask(function, department, budget, advice=_comparisons)
         if not isinstance(answer, Filter):
             return (
                 f"gift({department!r}, {budget:g}) should answer with a filter, and it answers {shown(answer)}."
@@ -295,39 +330,44 @@ def _cosines(rows: Floats) -> Floats:
 _ALPHAS = (0.6, 0.9, 0.25)
 
 
-def _side_by_side(alpha: float, power: float = 0.5, first: bool = True, second: bool = True) -> Floats:
-    a, b = _pair()
-    return np.hstack([alpha**power * (_unit(a) if first else a), (1 - alpha) ** power * (_unit(b) if second else b)])
+def _side_by_side(
+    alpha: float, powers: tuple[float, float] = (0.5, 0.5), lengths: tuple[str, str] = ("row", "row")
+) -> Floats:
+    """Both tables, times α and 1 − α to these powers, each divided by the lengths of its rows, of its columns, by that
+    of the whole table, or by nothing."""
+    ways: dict[str, Callable[[Floats], Any]] = {
+        "row": lambda rows: np.linalg.norm(rows, axis=1, keepdims=True),
+        "column": lambda rows: np.linalg.norm(rows, axis=0),
+        "table": np.linalg.norm,
+        "nothing": lambda rows: 1.0,
+    }
+    shares = (alpha ** powers[0], (1 - alpha) ** powers[1])
+    return np.hstack([share * rows / ways[by](rows) for share, rows, by in zip(shares, _pair(), lengths, strict=True)])
 
 
-_WRONG_FUSED: tuple[tuple[Callable[[float], Floats], str], ...] = (
-    (
-        lambda alpha: _cosines(_side_by_side(alpha, power=1)),
-        "both sides of an inner product carry the factor, so α and 1 − α arrive squared: .6 becomes 69 : 31. Multiply"
-        " by their square roots.",
-    ),
-    (
-        lambda alpha: _cosines(_side_by_side(1 - alpha)),
-        "the shares are the wrong way round: α belongs to a.",
-    ),
-    (
-        lambda alpha: _cosines(_side_by_side(alpha, first=False, second=False)),
-        "the vectors go in as they come, so whichever is longer has the say, for each product another one. Bring a and"
-        " b to length 1.",
-    ),
-    (
-        lambda alpha: _cosines(_side_by_side(alpha, first=False)),
-        "a goes in as it comes. Both have to be brought to length 1.",
-    ),
-    (
-        lambda alpha: _cosines(_side_by_side(alpha, second=False)),
-        "b goes in as it comes. Both have to be brought to length 1.",
-    ),
-    (
-        lambda alpha: _cosines(_side_by_side(alpha, power=1, first=False, second=False)),
-        "two things are missing: a and b at length 1, and the square roots of α and 1 − α.",
-    ),
-)
+_EACH = "each row needs its own: np.linalg.norm(..., axis=1, keepdims=True)."
+
+_WRONG_FUSED: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"powers": (1, 1)}, "both sides of an inner product carry the factor, so α and 1 − α arrive squared: .6 becomes"
+                         " 69 : 31. Multiply by their square roots."),
+    ({"powers": (0.5, 1)}, "a has its square root, and b does not: it is √(1 − α) that b is multiplied by."),
+    ({"powers": (1, 0.5)}, "b has its square root, and a does not: it is √α that a is multiplied by."),
+    ({"lengths": ("nothing", "nothing")}, "the vectors go in as they come, so whichever is longer has the say, for each"
+                                          " product another one. Bring a and b to length 1."),
+    ({"lengths": ("nothing", "row")}, "a goes in as it comes. Both have to be brought to length 1."),
+    ({"lengths": ("row", "nothing")}, "b goes in as it comes. Both have to be brought to length 1."),
+    ({"powers": (1, 1), "lengths": ("nothing", "nothing")}, "two things are missing: a and b at length 1, and the"
+                                                            " square roots of α and 1 − α."),
+    *(({"lengths": lengths}, f"a whole table is divided by one length, and {_EACH}")
+      for lengths in (("table", "table"), ("table", "row"), ("row", "table"))),
+    *(({"lengths": lengths}, f"the columns are divided by their lengths, and {_EACH}")
+      for lengths in (("column", "column"), ("column", "row"), ("row", "column"))),
+)  # fmt: skip
+
+
+def _one_length_a_row(stopped: Stopped) -> str:
+    """For who left out `keepdims`: numpy says that a list of lengths does not go with a table."""
+    return f" A length for each row is a column of its own: {_EACH}" if "(6,)" in str(stopped.__cause__) else ""
 
 
 def fused(function: Any) -> str | None:
@@ -335,7 +375,7 @@ def fused(function: Any) -> str | None:
     a, b = _pair()
     answers: list[Floats] = []
     for alpha in _ALPHAS:
-        given = ask(function, a, b, alpha)
+        given = _ask(function, a, b, alpha, advice=_one_length_a_row)
         answer = None if isinstance(given, str | dict | set) else np.asarray(given)
         if answer is None or answer.dtype.kind != "f" or answer.ndim != 2 or len(answer) != len(a):
             return f"fused should answer with a table, a row for each product, and it answers {shown(given)}."
@@ -343,9 +383,11 @@ def fused(function: Any) -> str | None:
     wanted = [alpha * _cosines(a) + (1 - alpha) * _cosines(b) for alpha in _ALPHAS]
     if _alike(answers, wanted):
         return None
-    for formula, diagnosis in _WRONG_FUSED:
-        if _alike(answers, [formula(alpha) for alpha in _ALPHAS]):
+    for mistakes, diagnosis in _WRONG_FUSED:
+        if _alike(answers, [_cosines(_side_by_side(alpha, **mistakes)) for alpha in _ALPHAS]):
             return diagnosis
+    if _alike(answers, [_cosines(_side_by_side(1 - alpha)) for alpha in _ALPHAS]):
+        return "the shares are the wrong way round: α belongs to a."
     return (
         f"at α = .6 two test products, {_cosines(a)[0, 1]:.2f} alike by a and {_cosines(b)[0, 1]:.2f} by b, should be"
         f" {wanted[0][0, 1]:.3f} alike, and they are {answers[0][0, 1]:.3f}."
@@ -385,12 +427,22 @@ _WRONG_EASE: tuple[tuple[dict[str, Any], str], ...] = (
 )  # fmt: skip
 
 
+def _in_place(stopped: Stopped) -> str:
+    """For who returns what np.fill_diagonal answers."""
+    if "answers None" not in str(stopped):
+        return ""
+    return (
+        " Or is the diagonal the reason? np.fill_diagonal changes B itself and answers None: write it on a line of its"
+        " own, without `B =`, and return B on the next"
+    )
+
+
 def ease(function: Any) -> str | None:
     """The weights of EASE on two small tables."""
     cases = [(bought, strength) for bought, strength in zip(_bought(), (1.0, 5.0), strict=True)]
     answers: list[Floats] = []
     for bought, strength in cases:
-        given = ask(function, bought, strength)
+        given = _ask(function, bought, strength, advice=_in_place)
         answer = _numbers(given, (bought.shape[1], bought.shape[1]))
         if answer is None:
             return f"ease should answer with a table [products, products], and it answers {shown(given)}."

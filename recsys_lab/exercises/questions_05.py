@@ -11,13 +11,13 @@ QUESTIONS = (
         " at first?",
         (
             Choice(
-                "The model: it was trained on too few events of that group.",
+                "The model: it was trained on too few events of that small group.",
                 right=False,
                 why="Perhaps it was, but the list differs from the same vectors' own full scan. Compare with that"
                 " first: it needs no new training.",
             ),
             Choice(
-                "The plan: from some size on the database asks its index first and filters what comes back.",
+                "The plan: is an index asked first, and what it hands over filtered after that?",
                 right=True,
                 why="That is what EXPLAIN showed in this chapter: an index scan, then a filter, and hardly any rows"
                 " left. On the small table the same statement was answered by a full scan.",
@@ -30,7 +30,8 @@ QUESTIONS = (
             Choice(
                 "The limit: ask for twice as many products and keep the first ten.",
                 right=False,
-                why="If the index hands over forty rows and two pass the filter, a higher limit still gets two.",
+                why="If the index hands over forty rows and two pass the filter, a higher limit still gets two: the"
+                " forty come from hnsw.ef_search, not from LIMIT.",
             ),
         ),
     ),
@@ -39,20 +40,19 @@ QUESTIONS = (
         " morning. What is wrong with that?",
         (
             Choice(
-                "For four seconds there are errors and short lists, and if the job fails half way, until somebody wakes"
-                " up.",
+                "For four seconds readers get errors and short lists; after a failed job, all night.",
                 right=True,
                 why="Build beside it, check it, switch the alias in one step: readers see the old version or the new"
                 " one, and a job that fails changes nothing.",
             ),
             Choice(
-                "Nothing, as long as readers try again after an error.",
+                "Nothing, as long as readers try again after an error: at three there are few.",
                 right=False,
                 why="After the errors come answers from a collection that is half full. They look like any other"
                 " answer, so nobody tries again.",
             ),
             Choice(
-                "It needs the memory for two versions.",
+                "It needs the memory of two versions, the old one and the one that is being filled.",
                 right=False,
                 why="It is the other way round: building beside the old version is what needs room for both. That is"
                 " the price, and usually a small one.",
@@ -64,25 +64,25 @@ QUESTIONS = (
         " it. What goes on the home page of that shop?",
         (
             Choice(
-                "What they bought most often: it is the best simple list.",
+                "What they bought most often: it is the best simple list, and a cheap one.",
                 right=False,
                 why="It has nothing that the customer does not know. On products that are new to them it is no better"
                 " than the best-sellers.",
             ),
             Choice(
-                "ALS, because its vectors can be asked in a database.",
+                "ALS: its vectors can be asked in a database, with any filter.",
                 right=False,
                 why="It lost to what they bought most by a margin that leaves zero out. That it can be asked quickly"
                 " makes it a good source of candidates, and not a good page.",
             ),
             Choice(
-                "The blend for both: it is the best on both boards.",
+                "The blend of models, in one list: it is the best on both boards.",
                 right=False,
                 why="It leads on both, but one list cannot serve both: what will be bought again crowds out what could"
                 " be tried. They are two different questions.",
             ),
             Choice(
-                "Two surfaces: buy it again, and beside it products they do not own, each with what wins there.",
+                "Two surfaces: buy it again, and beside it products they do not own yet.",
                 right=True,
                 why="Repeat purchase is a question of its own, with an answer that is hard to beat. With owned products"
                 " left out of the other list, both can do what they are good at.",

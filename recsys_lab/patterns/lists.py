@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+import numpy as np
+
 from recsys_lab.recommender import Recommendations
 from recsys_lab.stores import Alias, BaseCollection
 from recsys_lab.stores.checks import Payload
@@ -27,8 +29,9 @@ def choose(
     More is fetched while too much of it may not be listed, or the cut goes through a tie: a list is short only when
     nothing more is there. `look` sees the payloads of what was fetched.
     """
-    if isinstance(k, bool) or k < 1:
-        raise ValueError(f"k: {k!r} is not a length of a list; ask for at least 1")
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ValueError(f"k: {k!r} is not a length of a list; ask for a whole number, at least 1")
+    k = int(k)
     out, want = set(exclude), k + len(exclude) + 1
     while True:
         found = ranking(want)

@@ -12,6 +12,7 @@ from recsys_lab.spaces.aspects import POPULARITY, aspects_of
 from recsys_lab.stores import BaseCollection, BaseStore, Refreshed, StoreError, refresh, rollback, versions
 from recsys_lab.stores.aspects import StoredIndex
 from recsys_lab.stores.protocol import Metric
+from recsys_lab.stores.refresh import version_before
 
 ITEMS, LIKENESS, SHOPPERS, PRODUCTS = "items", "likeness", "shoppers", "products"
 ALIASES = (ITEMS, LIKENESS, SHOPPERS, PRODUCTS)
@@ -40,7 +41,8 @@ def refresh_shop(
     "items" are products by inner product, "likeness" the same by cosine, "shoppers" by cosine, "products" the index of
     aspects, its recency as of `now_ms` (when left out, the time of the shop's last event). All are built and checked
     before the first is switched: where one fails, nothing changes. A shop of ids alone has no "products".
-    `keep` older versions stay for `rollback_shop`.
+    `keep` older versions stay for `rollback_shop`. Keep the model where new shoppers are to be folded in:
+    `model = sales_factors().fit(shop)`, and then `Patterns.for_you(model.shopper_vector(context))`.
     """
     if model is None:
         model = sales_factors()
@@ -104,7 +106,5 @@ def rollback_shop(store: BaseStore) -> dict[str, str]:
     """
     there = [name for name in ALIASES if store.alias(name).target is not None] or [ITEMS]
     for name in there:
-        now = store.alias(name).target
-        if now is None or min(versions(store, name)) >= now:
-            raise StoreError(f"rollback of {name!r}: there is no version before {now!r}; refresh with keep=1 or more")
+        version_before(store, name)  # says so where there is none
     return {name: rollback(store, name) for name in there}

@@ -1,4 +1,4 @@
-"""Six questions of a shop to its vector database. Each is a vector, a search, and what must not be listed."""
+"""The questions of a shop to its vector database. Each is a vector, a search, and what must not be listed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec
 
 import numpy as np
 
+from recsys_lab.datasets import DAY_MS
 from recsys_lab.filters import Filter, field
 from recsys_lab.item2vec.vectors import unit_rows
 from recsys_lab.patterns.again import HALF_LIFE_DAYS, habit
@@ -50,7 +51,7 @@ def _whole(pattern: Pattern[P]) -> Pattern[P]:
 
 
 class Patterns:
-    """Six questions of a shop to its vector database. `items` and `shoppers` are collections or aliases of any store.
+    """The questions of a shop to its vector database. `items` and `shoppers` are collections or aliases of any store.
 
     - `items`: product vectors, asked by inner product; `likeness`: the same by cosine (default: `items`)
     - `shoppers`: shopper vectors by cosine, with what they own; see `recsys_lab.patterns.export`
@@ -59,6 +60,8 @@ class Patterns:
 
     Everywhere: `where` is a filter on the products' payloads, `exclude` holds ids, ties fall to the more popular and
     then by id, and a list is short only when nothing more may be listed. An id that is not there is a `KeyError`.
+    Who is new has no vector in the store: `for_you(model.shopper_vector(context))` asks with one, and `popular()` with
+    none.
 
     >>> from recsys_lab.stores import open_store
     >>> with open_store("memory://") as store:
@@ -69,9 +72,11 @@ class Patterns:
     ...     ask.for_you("ann", k=2).item_ids, ask.for_you("ann", k=2, owned=False).item_ids
     ...     ask.similar("tent", k=1).item_ids, ask.also_bought(["tent", "stove"]).item_ids
     ...     ask.lookalikes("ann").item_ids, ask.they_bought("ann").item_ids
+    ...     ask.popular(k=2).item_ids
     (('tent', 'stove'), ('stove', 'opera'))
     (('stove',), ('opera',))
     (('bob',), ('stove',))
+    ('opera', 'stove')
     """
 
     def __init__(
@@ -86,6 +91,9 @@ class Patterns:
     ) -> None:
         if most_per is not None and most_per[1] < 1:
             raise ValueError(f"most_per: {most_per} lists nothing; give at least 1, as in ('category', 2)")
+        for name, given in (("items", items), ("shoppers", shoppers), ("likeness", likeness)):
+            if given is not None and not isinstance(given, BaseCollection | Alias):
+                raise TypeError(f"{name}: {given!r} is no collection; give store.alias({name!r}), or a collection")
         self.items = items
         self.shoppers = shoppers
         self.likeness = items if likeness is None else likeness
@@ -128,9 +136,24 @@ class Patterns:
     def also_bought(
         self, cart: Sequence[str], k: int = 10, where: Filter | None = None, exclude: Collection[str] = ()
     ) -> Recommendations:
-        """What goes with a cart: the mean of its products' vectors at length 1, asked of `items`, without the cart."""
+        """What goes with a cart: the mean of its products' vectors at length 1, asked of `items`, without the cart.
+
+        Products of the cart that have no vector are passed over; a `KeyError` where none has one.
+        """
         items = current(self.items)
-        return self._nearest(items, _mean(_points(items, cart, "product")), k, where, both(exclude, cart))
+        points = _points(items, cart, "product", least=1)
+        return self._nearest(items, _mean(points), k, where, both(exclude, cart))
+
+    @_whole
+    def popular(self, k: int = 10, where: Filter | None = None, exclude: Collection[str] = ()) -> Recommendations:
+        """The products with the highest `popularity`, which is their score: for an empty cart, or somebody new.
+
+        It looks at every product that passes `where`.
+        """
+        items = current(self.items)
+        passes = items.search(_anything(items), items.count() + 1, where).item_ids
+        counts = {label: float(point.payload.get("popularity", 0)) for label, point in items.get(passes).items()}
+        return choose(by_score(counts), items, k, both(exclude, ()), self.most_per)
 
     # -- by shopper -------------------------------------------------------------------------------------------------
 
@@ -147,6 +170,8 @@ class Patterns:
         `where` is a filter on the shoppers' payloads: `field("n_events") >= 5`.
         """
         people = current(self._people)
+        if not isinstance(shopper, str | np.ndarray | Sequence):
+            raise TypeError(_NOBODY.format(shopper))
         members = [] if isinstance(shopper, np.ndarray) else [shopper] if isinstance(shopper, str) else list(shopper)
         vector = shopper if isinstance(shopper, np.ndarray) else _mean(_points(people, members, "shopper"))
         return choose(lambda n: people.search(vector, n, where), people, k, both(exclude, members))
@@ -190,9 +215,15 @@ class Patterns:
     ) -> Recommendations:
         """The shopper's own products, by habit and by how often others buy them again: `recsys_lab.patterns.again`.
 
-        Products that are no longer in `items` are left out.
+        `now_ms` counts from 1970; more than a day before their newest purchase is a `ValueError`. Products that are no
+        longer in `items` are left out.
         """
         mine = _points(current(self._people), [shopper], "shopper")[0].payload
+        if now_ms < (newest := max(mine.get("last_ms", ()), default=now_ms)) - DAY_MS:  # clocks differ a little
+            raise ValueError(
+                f"now_ms: {now_ms} is before {shopper!r} bought something ({newest}); give milliseconds since 1970,"
+                f" of now: int(time.time() * 1000)"
+            )
         owned = list(mine.get("owned", ()))
         worth = habit(np.array(mine.get("times", ())), np.array(mine.get("last_ms", ())), now_ms, half_life_days)
         products = current(self.items).get(owned)
@@ -249,7 +280,10 @@ class Patterns:
 
     def _shopper(self, shopper: Shopper) -> tuple[Floats, Payload]:
         if not isinstance(shopper, str):
-            return np.asarray(shopper), {}
+            vector = np.asarray(shopper)
+            if vector.ndim != 1 or vector.dtype.kind not in "fiu":
+                raise TypeError(_NOBODY.format(shopper))
+            return vector, {}
         point = _points(current(self._people), [shopper], "shopper")[0]
         return point.vector, point.payload
 
@@ -271,26 +305,39 @@ class Patterns:
         """A list by scores that are known already; the store says which of them pass `where`."""
         now = current(self.items)
         if where is not None and scores:
-            anything = np.eye(1, now.about.dim)[0]  # who passes is asked, not who is near
-            passes = now.search(anything, len(scores), where & field("item_id").isin(list(scores))).item_ids
+            passes = now.search(_anything(now), len(scores), where & field("item_id").isin(list(scores))).item_ids
             scores = {item: scores[item] for item in passes}
         return choose(by_score(scores), now, k, both(exclude, ()), self.most_per)
 
 
-def _points(collection: BaseCollection, ids: Sequence[str], what: str) -> list[Point]:
-    """The points of all `ids`, each of which has to be there."""
+_NOBODY = "shopper: {0!r} is nobody; give an id (a text: str(id)), or a vector [dim] (Factors.shopper_vector)"
+_NEW = {
+    "product": "a new one has no vector before somebody did something with it: train with `content`",
+    "shopper": "for a new one ask with a vector, for_you(model.shopper_vector(context)), where model is what the store"
+    " was refreshed with (from recsys_lab.patterns import sales_factors; model = sales_factors().fit(shop);"
+    " refresh_shop(store, shop, model)); take_purchases(model, shoppers, events), from there too, stores them;"
+    " popular() needs no vector",
+}
+_EMPTY = {"product": "ask popular() instead", "shopper": "give one or more ids, or ask popular() for products"}
+
+
+def _points(collection: BaseCollection, ids: Sequence[str], what: str, least: int | None = None) -> list[Point]:
+    """The points of all `ids`, each of which has to be there; with `least`, of so many at least."""
     if isinstance(ids, str):
         raise TypeError(f"{ids!r} is a text; put it in a list")
     if not len(ids):
-        raise ValueError(f"there is no {what} to start from: the list is empty; ask for popular products instead")
+        raise ValueError(f"there is no {what} to start from: the list is empty; {_EMPTY[what]}")
     found = collection.get(dict.fromkeys(ids))
-    for label in ids:
+    for label in ids if least is None or len(found) < least else ():
         if label not in found:
-            hint = "a new one is folded in: take_purchases stores them, or ask with Factors.shopper_vector"
-            if what == "product":
-                hint = "a new one has no vector before somebody did something with it: train with `content`"
-            raise KeyError(f"there is no {what} {label!r} in {collection.name!r}; {hint}")
-    return [found[label] for label in ids]
+            raise KeyError(f"there is no {what} {label!r} in {collection.name!r}; {_NEW[what]}")
+    return [found[label] for label in ids if label in found]
+
+
+def _anything(collection: BaseCollection) -> Floats:
+    """A vector to ask with where the question is who passes a filter, and not who is near."""
+    anything: Floats = np.eye(1, collection.about.dim)[0]
+    return anything
 
 
 def _mean(points: Sequence[Point]) -> Floats:

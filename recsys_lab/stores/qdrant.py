@@ -58,18 +58,34 @@ class QdrantStore(BaseStore):
             import qdrant_client
         except ModuleNotFoundError:
             raise missing_package("qdrant-client", "'qdrant-client>=1.20,<2'") from None
+        if url.hostname and url.path not in ("", "/"):
+            raise StoreError(
+                f"open_store: {url.hostname!r} is taken for a server, which has no {url.path!r}; for a folder write"
+                f" qdrant:///{url.hostname}{url.path}, for the server qdrant://{url.hostname}:6333"
+            )
+        if not url.hostname and url.scheme != "qdrant":
+            raise StoreError(f"open_store: {url.scheme}:// names no server; write {url.scheme}://host:6333")
+        self._closed = False
         self._lock = threading.RLock()  # in process, Qdrant is no more than Python objects: one thread at a time
         self.in_process = not url.hostname
         try:
             if url.hostname:
                 scheme = "https" if url.scheme.endswith("https") else "http"
                 self.client = qdrant_client.QdrantClient(
-                    url=f"{scheme}://{url.hostname}:{url.port or 6333}", api_key=url.password or None, timeout=60
+                    url=f"{scheme}://{url.hostname}:{url.port or 6333}",
+                    api_key=url.password or None,
+                    timeout=60,
+                    check_compatibility=False,  # it only warns, also where nobody answers
                 )
+                with self.guard() as client:
+                    client.get_collections()  # is anybody there?
             elif unquote(url.path) in ("", "/"):
                 self.client = qdrant_client.QdrantClient(":memory:")
             else:
                 self.client = qdrant_client.QdrantClient(path=unquote(url.path), force_disable_check_same_thread=True)
+        except StoreError:
+            self.close()
+            raise
         except Exception as error:  # the client has no error class of its own for this
             raise StoreError(f"Qdrant at {url.hostname or url.path!r} cannot be opened: {error}") from error
 
@@ -78,6 +94,8 @@ class QdrantStore(BaseStore):
         """The client: for one thread at a time where it is in process; its errors are made one class."""
         from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
+        if self._closed:
+            raise StoreError("Qdrant: this store is closed; open it again with open_store")
         if self.in_process:
             self._lock.acquire()
         try:
@@ -110,8 +128,10 @@ class QdrantStore(BaseStore):
 
     def close(self) -> None:
         """Close the client; a folder can then be opened by another process."""
-        with self.guard() as client:
-            client.close()
+        if not self._closed:
+            with self.guard() as client:
+                client.close()
+            self._closed = True
 
     def _make(self, about: About) -> BaseCollection:
         from qdrant_client import models

@@ -50,9 +50,11 @@ class RedisStore(BaseStore):
         self._redis = redis
         self.client: Any = redis.Redis.from_url(url, socket_connect_timeout=10)
         self._scripts: dict[str, Callable[..., Any]] = {}
+        self._answered = False
         try:
             with self.guard() as client:
                 client.execute_command("VCARD", "recsys:no_such_key")
+            self._answered = True
         except StoreError as error:
             self.close()
             if "unknown command" in str(error):
@@ -65,10 +67,10 @@ class RedisStore(BaseStore):
         try:
             yield self.client
         except (self._redis.ConnectionError, self._redis.TimeoutError) as error:
-            raise StoreError(
-                f"Redis does not answer ({error}); each point of a write that was under way is old or new: repeat the"
-                f" write once the server runs"
-            ) from error
+            advice = "is the server running, and the address right?"
+            if self._answered:
+                advice = "each point of a write that was under way is old or new: repeat it once the server runs"
+            raise StoreError(f"Redis does not answer ({error}); {advice}") from error
         except self._redis.RedisError as error:
             raise StoreError(f"Redis refused: {error}") from error
 

@@ -73,11 +73,27 @@ def refresh(
 
 def rollback(store: BaseStore, alias: str) -> str:
     """Let `alias` stand for the version before the one in use; returns its name. Raises `StoreError` without one."""
-    current = store.alias(alias).target
-    older = [name for name in versions(store, alias) if current is not None and name < current]
+    older = version_before(store, alias)
+    store.alias(alias).switch_to(older)
+    return older
+
+
+def version_before(store: BaseStore, alias: str) -> str:
+    """The version that `rollback` would go back to; raises `StoreError` where there is none."""
+    current, there = store.alias(alias).target, versions(store, alias)
+    if current is None:
+        raise StoreError(f"rollback of {alias!r}: nothing was refreshed here yet; refresh first")
+    if there == [current]:
+        raise StoreError(
+            f"rollback of {alias!r}: there is no version before {current!r}, the only one so far; refresh once more"
+            f" first, with keep=1 or more"
+        )
+    older = [name for name in there if name < current]
     if not older:
-        raise StoreError(f"rollback of {alias!r}: there is no version before {current!r}; refresh with keep=1 or more")
-    store.alias(alias).switch_to(older[-1])
+        raise StoreError(
+            f"rollback of {alias!r}: there is no version before {current!r}, the oldest that was kept; next time"
+            f" refresh with a larger keep"
+        )
     return older[-1]
 
 

@@ -45,6 +45,27 @@ class TestQdrantFolder(StoreContract):
             open_store(url)
 
 
+def test_qdrant_that_is_not_there_or_not_meant(recwarn: pytest.WarningsRecorder) -> None:
+    with pytest.raises(StoreError, match=r"Qdrant does not answer .*is the server running"):
+        open_store("qdrant://127.0.0.1:1")
+    for url in ("qdrant://tmp/x", "qdrant+http://tmp/x"):
+        with pytest.raises(StoreError, match=r"'tmp' is taken for a server.*for a folder write qdrant:///tmp/x"):
+            open_store(url)
+    with pytest.raises(StoreError, match=r"qdrant\+https:// names no server"):
+        open_store("qdrant+https:///x")
+    assert not list(recwarn)
+
+
+def test_qdrant_that_is_closed() -> None:
+    store = open_store("qdrant://")
+    things = store.collection("things", 2)
+    store.close()
+    store.close()
+    for ask in (store.collections, things.count, lambda: things.search([1, 0])):
+        with pytest.raises(StoreError, match="this store is closed; open it again with open_store"):
+            ask()
+
+
 if os.environ.get("QDRANT_URL"):
 
     class TestQdrantServer(StoreContract):
@@ -113,10 +134,14 @@ class TestPostgres(StoreContract):
                 assert things.count() == 1
 
     def test_nobody_there(self) -> None:
-        with pytest.raises(StoreError, match="PostgreSQL does not answer"):
+        with pytest.raises(
+            StoreError, match=r"(?s)PostgreSQL does not answer.*; is the server running, and the address"
+        ):
             open_store("postgresql://nobody@127.0.0.1:1/none")
         with pytest.raises(StoreError, match="name a folder"):
             open_store("postgresql+embedded:///")
+        with pytest.raises(StoreError, match=r"the folder /dev/null/x cannot be made .*name one that you may write"):
+            open_store("postgresql+embedded:///dev/null/x")
 
 
 class TestRedis(StoreContract):
@@ -156,7 +181,7 @@ class TestRedis(StoreContract):
             assert other.search([1, 0], where=~(field("size") < 3)).item_ids == ("a", "b")
 
     def test_nobody_there(self) -> None:
-        with pytest.raises(StoreError, match="Redis does not answer"):
+        with pytest.raises(StoreError, match=r"Redis does not answer.*is the server running, and the address"):
             open_store("redis://127.0.0.1:1")
 
 

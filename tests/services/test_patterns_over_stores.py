@@ -77,6 +77,8 @@ def answers(ask: Patterns, shop: Shop, model: Factors) -> dict[str, Recommendati
         "they bought, group": ask.they_bought(users[:2], 10, 30),
         "look": ask.complete_the_look(boots),
         "look, two of each": ask.complete_the_look(boots, 20, 2, where=stock),
+        "most popular": ask.popular(12),
+        "popular in stock": ask.popular(30, stock, items),
         "popular": ask.for_you(np.zeros(SETTINGS["factors"]), 12),  # type: ignore[arg-type]
     }
     for user in users:

@@ -54,6 +54,7 @@ EQUIVALENT = {
         "a = a / np.linalg.norm(a, axis=-1, keepdims=True)": "the last of two axes",
         "b = b / np.linalg.norm(b, axis=-1, keepdims=True)": "the last of two axes",
     },
+    ("06", 2): {"now = min(at, t)": "a counter may be kept at either time: it says the same later"},
     ("05", 5): {"P = np.linalg.inv(X.T @ X + regularization * np.eye(X.shape[-1]))": "the last of two axes"},
 }
 """Mutants that pass because they are right, with the reason: each has to exist, and to pass."""

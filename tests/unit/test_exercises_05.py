@@ -90,9 +90,42 @@ def test_other_wrong_answers(number: int, code: str, says: str) -> None:
     assert says in message, message
 
 
+@pytest.mark.parametrize(
+    ("number", "code", "begins"),
+    [
+        (1, FOLD + "    return vectors.loc[0]", "Not yet: fold_in stopped with KeyError"),
+        (2, ALSO + "    return vectors @ cart", "Not yet: also_bought stopped with "),
+        (4, FUSED + "    return a + b", "Not yet: fused stopped with ValueError"),
+        (5, EASE + "    B = 1", "Not yet: ease answers None"),
+    ],
+)
+def test_the_reason_comes_first_and_tables_by_their_size(number: int, code: str, begins: str) -> None:
+    kind, message = verdict(number, code)
+    assert kind == "not yet" and message.startswith(begins), message
+    assert (
+        message[message.index("It was asked with") :]
+        == {
+            1: "It was asked with (a 12×3 frame), {'p7': 5.3, 'p2': 0.1, 'p9': 2.0}, 4.0.",
+            2: "It was asked with ['a', 'd'], (a 14×3 frame), 4.",
+            4: "It was asked with (a 6×3 array), (a 6×4 array), 0.6.",
+            5: "It was asked with (a 4×3 array), 1.0.",
+        }[number]
+    )
+    assert ".." not in message
+
+
+def test_advice_only_where_it_fits() -> None:
+    assert "keepdims" not in verdict(4, FUSED + "    return a + b")[1]
+    assert ".isin .notin" not in verdict(3, GIFT + "    return 1 / 0")[1]
+    assert "fill_diagonal" not in verdict(5, EASE + "    return 1 / 0")[1]
+    half = FUSED + '    return eval("____")'
+    judged = chapter("05")[4].check(ran("from recsys_lab.exercises import ____\n" + half))
+    assert judged.kind == "not attempted" and "fused still answers with a ____" in judged.message
+    assert "function is needed" in chapter("05")[4].check({"fused": 3}).message
+
+
 def test_the_questions_have_one_right_answer_each() -> None:
     for question in chapter("05").question:
         assert [choice.right for choice in question.choices].count(True) == 1
-        longest = max(question.choices, key=lambda choice: len(choice.text))
-        assert any(not choice.right for choice in question.choices)
-        assert len(longest.text) < 160
+        lengths = [len(choice.text) for choice in question.choices]
+        assert max(lengths) <= 1.4 * min(lengths), "a choice stands out by its length"

@@ -69,6 +69,10 @@ def test_refresh_keeps_the_old_one_for_a_rollback() -> None:
         assert store.alias("shelf").search([1, 0]).item_ids == ("c",)
         rollback(store, "shelf")
         assert store.alias("shelf").search([1, 0]).item_ids == ("b",)
+        with pytest.raises(StoreError, match="no version before 'shelf__000002', the oldest that was kept"):
+            rollback(store, "shelf")
+        with pytest.raises(StoreError, match="rollback of 'other': nothing was refreshed here yet"):
+            rollback(store, "other")
         with pytest.raises(StoreError, match="fewer than"):
             refresh(store, "shelf", lambda new: None, 2)
 
@@ -76,3 +80,8 @@ def test_refresh_keeps_the_old_one_for_a_rollback() -> None:
 def test_an_unknown_address() -> None:
     with pytest.raises(StoreError, match="memory://, qdrant://"):
         open_store("chroma://")
+    for address in ("memory", "memory:", "memory:/x", "qdrant:/tmp/x", "redis:host"):
+        with pytest.raises(StoreError, match="is no address of a store"):
+            open_store(address)
+    with pytest.raises(StoreError, match="nothing stands behind it; for a folder write qdrant:///x"):
+        open_store("memory:///x")

@@ -19,6 +19,7 @@ from recsys_lab.factors import Factors
 from recsys_lab.filters import FilterError, field
 from recsys_lab.item2vec.vectors import unit_rows
 from recsys_lab.patterns import (
+    SALES,
     AlsoBought,
     BuyAgain,
     ForYou,
@@ -30,6 +31,7 @@ from recsys_lab.patterns import (
     export_shoppers,
     refresh_shop,
     rollback_shop,
+    sales_factors,
     take_purchases,
 )
 from recsys_lab.patterns.again import bought_again, habit
@@ -277,6 +279,79 @@ def test_it_says_what_is_wrong(ask: Patterns, store: BaseStore) -> None:
         habit(np.ones(1), np.ones(1), 0, 0)
 
 
+def test_a_cart_passes_over_what_the_store_does_not_know(ask: Patterns, model: Factors) -> None:
+    known = list(model.item_vectors_.ids[3:5])
+    assert ask.also_bought(["P9999", *known]) == ask.also_bought(known)
+    with pytest.raises(KeyError, match="no product 'P9999'"):
+        ask.also_bought(["P9999", "P9998"])
+    with pytest.raises(ValueError, match="the list is empty; ask popular\\(\\) instead"):
+        ask.also_bought([])
+    with pytest.raises(ValueError, match="give one or more ids"):
+        ask.lookalikes([])
+
+
+@pytest.mark.parametrize("alias", ["items", "likeness"])  # by inner product and by cosine
+def test_popular(store: BaseStore, shop: Shop, model: Factors, alias: str) -> None:
+    ask, popular = Patterns(store.alias(alias)), shop.popularity
+    there = [item for item in shop.tie_order if item in model.item_vectors_]
+    found = ask.popular(20)
+    assert list(found.item_ids) == there[:20] and list(found.scores) == [popular[item] for item in there[:20]]
+    stock = shop.products.set_index("item_id")["in_stock"]
+    wanted = [item for item in there[1:] if stock[item]][:10]
+    assert list(ask.popular(where=field("in_stock") == True, exclude=there[:1]).item_ids) == wanted  # noqa: E712
+    assert len(ask.popular(5000)) == len(there)
+    kinds = shop.products.set_index("item_id")["category"]
+    spread = Patterns(store.alias(alias), most_per=("category", 1)).popular(8)
+    assert kinds[list(spread.item_ids)].is_unique and spread.item_ids[0] == there[0]
+    assert len(ask.popular(where=field("price") < 0)) == 0
+    with pytest.raises(TypeError, match="exclude: 'P0001' is a text"):
+        ask.popular(exclude="P0001")
+
+
+def test_a_shopper_of_whom_nothing_is_stored(ask: Patterns, model: Factors) -> None:
+    with pytest.raises(KeyError, match=r"shopper_vector\(context\).*from recsys_lab.patterns import sales_factors"):
+        ask.for_you("U9999")
+    assert (sales_factors().factors, sales_factors().weights) == (256, SALES)
+    vector = model.shopper_vector(Context("U9999", model.fitted_until_ + 1, cart=("P0010",)))
+    assert len(ask.for_you(vector, exclude=["P0010"])) == 10
+
+
+@pytest.mark.parametrize("nobody", [1, None, ["U0001"], [[1.0, 2.0]]])
+def test_a_shopper_is_an_id_or_a_vector(ask: Patterns, nobody: Any) -> None:
+    with pytest.raises(TypeError, match=r"is nobody; give an id \(a text: str\(id\)\), or a vector"):
+        ask.for_you(nobody)
+    if not isinstance(nobody, list):
+        with pytest.raises(TypeError, match="is nobody"):
+            ask.lookalikes(nobody)
+
+
+def test_collections_are_given_and_not_their_names(store: BaseStore) -> None:
+    items: Any = store.alias("items")
+    with pytest.raises(TypeError, match=r"items: 'items' is no collection; give store.alias\('items'\)"):
+        Patterns("items")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"shoppers: 'people' .* store.alias\('shoppers'\)"):
+        Patterns(items, "people")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="likeness: "):
+        Patterns(items, likeness="likeness")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("k", [2.5, 0, -1, True, "3", None])
+def test_a_length_is_a_whole_number(ask: Patterns, buyer: str, k: Any) -> None:
+    for question in (ask.for_you, ask.lookalikes, ask.similar):
+        with pytest.raises(ValueError, match=rf"k: {k!r} is not a length of a list; ask for a whole number"):
+            question("P0001" if question == ask.similar else buyer, k=k)
+    assert len(ask.for_you(buyer, k=np.int64(3))) == 3  # type: ignore[arg-type]
+
+
+def test_buy_again_is_asked_in_milliseconds(ask: Patterns, shop: Shop, buyer: str) -> None:
+    mine = shop.events[(shop.events["user_id"] == buyer) & (shop.events["event_type"] == "buy")]
+    newest = int(mine["timestamp"].max())
+    assert len(ask.buy_again(buyer, newest)) > 0
+    for now in (newest - DAY_MS - 1, newest // 1000, 0):
+        with pytest.raises(ValueError, match=f"now_ms: {now} is before '{buyer}' bought something .*milliseconds"):
+            ask.buy_again(buyer, now)
+
+
 # -- what is exported --------------------------------------------------------------------------------------------------
 
 
@@ -431,12 +506,14 @@ def test_refresh_keeps_versions_and_rolls_all_of_them_back() -> None:
     with open_store("memory://") as opened:
         first = refresh_shop(opened, small(), Factors(4), tell=told.append)
         assert len(told) == 5 and told[0].startswith("training 4 factors")
-        with pytest.raises(StoreError, match="no version before"):
+        with pytest.raises(StoreError, match="'items__000001', the only one so far; refresh once more first"):
             rollback_shop(opened)
         second = refresh_shop(opened, small(1), Factors(4, random_state=1))
         for name in ALIASES:
             assert second[name].previous == first[name].collection
         assert rollback_shop(opened) == {name: first[name].collection for name in ALIASES}
+        with pytest.raises(StoreError, match="no version before 'items__000001', the oldest that was kept"):
+            rollback_shop(opened)
         third = refresh_shop(opened, small(2), Factors(4), keep=0)
         assert all(versions(opened, name)[-1] == third[name].collection for name in ALIASES)
         assert all(first[name].collection in third[name].dropped for name in ALIASES)
@@ -445,7 +522,7 @@ def test_refresh_keeps_versions_and_rolls_all_of_them_back() -> None:
 def test_a_shop_that_knows_only_ids_has_no_index_of_aspects() -> None:
     told: list[str] = []
     with open_store("memory://") as opened:
-        with pytest.raises(StoreError, match="rollback of 'items'"):
+        with pytest.raises(StoreError, match="rollback of 'items': nothing was refreshed here yet; refresh first"):
             rollback_shop(opened)
         for _ in range(2):
             refresh_shop(opened, Shop.from_sessions([["a", "b"], ["c", "d"]] * 5), Factors(4), tell=told.append)

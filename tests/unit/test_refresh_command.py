@@ -60,11 +60,15 @@ def test_what_goes_wrong_is_one_line() -> None:
     for address, what in (
         ("chroma://", "is no address of a store"),
         ("redis://127.0.0.1:1/0", "Redis does not answer"),
+        ("qdrant://127.0.0.1:1", "Qdrant does not answer"),
+        ("qdrant://tmp/x", "for a folder write qdrant:///tmp/x"),
+        ("qdrant:/tmp/x", "is no address of a store"),
     ):
         code, said, told = run("--store", address)
         assert code == 1 and said == "" and told.startswith("error: ") and told.count("\n") == 1, told
         assert what in told
-    code, _, told = run("--store", "memory://")
-    assert code == 2 and "gone when the command ends" in " ".join(told.split())
+    for address in ("memory://", "qdrant://"):
+        code, _, told = run("--store", address)
+        assert code == 2 and "gone when the command ends" in " ".join(told.split())
     assert run("--store", "qdrant://", "--keep", -1)[0] == 2
     assert run()[0] == 2

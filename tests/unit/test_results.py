@@ -12,6 +12,7 @@ from recsys_lab import measure
 from recsys_lab.datasets import Shop
 from recsys_lab.evaluation import Scoreboard, evaluate
 from recsys_lab.measure import Contest
+from recsys_lab.methods import BY_NAME
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 BOARDS = ["home", "next", "basket", "ab", "owned", "clickstream", "retail any", "retail novel", "retail owned"]
@@ -19,6 +20,7 @@ SLOW_ROWS = {("next", "truth")}
 SLOW_ROWS |= {
     (board, f"item2vec{kind}") for board in ("next", "clickstream") for kind in ("", " like", " wide", " wide like")
 }
+SLOW_ROWS |= {(board, name) for board in ("home", "next", "clickstream") for name in BY_NAME}
 SLOW_ROWS |= {("retail any", "blend"), ("retail novel", "blend")}
 NEEDS_GENSIM = {"cluster", "with behaviour"}
 

@@ -53,7 +53,28 @@ def test_every_store_finds_the_ten_best_with_any_filter(stored: dict[str, Any], 
         assert row["recall"] > 0.9999, row
         assert row["found"] == K, row
         assert row["p99_ms"] >= row["median_ms"] > 0
-        assert row["to_numpy"] == pytest.approx(row["median_ms"] / row["numpy_ms"])
+
+
+def test_ratios_of_a_material_and_a_filter_have_one_divisor(stored: dict[str, Any]) -> None:
+    rows = [*stored["stores"], *stored["pgvector"]]
+    for key in {(row["material"], row["filter"]) for row in rows}:
+        same = [row for row in rows if (row["material"], row["filter"]) == key]
+        divisors = [row["median_ms"] / row["to_numpy"] for row in same]
+        assert divisors == pytest.approx([min(row["numpy_ms"] for row in same)] * len(same)), key
+
+
+def test_restating_computes_ratios_alone_and_twice_is_once(stored: dict[str, Any]) -> None:
+    changed = json.loads(json.dumps(stored))
+    for row in (*changed["stores"], *changed["pgvector"]):
+        row["to_numpy"] = 7.0
+    assert bench.restated(changed) == stored
+
+
+def test_numpy_takes_what_it_took_before() -> None:
+    made = made_up(20_000, 20)
+    for name in FILTERS:
+        took = [bench.numpy_ms(made, name, rounds=5) for _ in range(4)]
+        assert 0 < max(took) < 2.5 * min(took), (name, took)
 
 
 @pytest.mark.parametrize("material", SMALL)
@@ -135,6 +156,8 @@ def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     report = bench.main(tmp_path / "out.json", (300,), questions=8, runs=1, only=["memory"])
     assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8")) == report
     assert [row["recall"] for row in report["stores"]] == [1.0] * 6
+    for row in report["stores"]:
+        assert row["to_numpy"] == pytest.approx(row["median_ms"] / row["numpy_ms"])
     assert 0.5 < report["training"]["to_implicit"] < 2
     assert "recall 1.000" in capsys.readouterr().out
 
@@ -146,7 +169,7 @@ def test_a_quick_run_of_pgvectors_ways(tmp_path: Path) -> None:
     with bench.ExitStack() as stack:
         urls, _ = bench.servers.start(stack, ["PostgreSQL"])
         with bench.filled(urls["PostgreSQL"], made) as things:
-            rows = bench.pgvector(things, made)  # type: ignore[arg-type]
+            rows = bench.pgvector(things, made, dict.fromkeys(FILTERS, 1.0))  # type: ignore[arg-type]
         with open_store(urls["PostgreSQL"]) as store:
             assert store.collections() == []
     ran = {(row["store"], row["filter"]): (row["ran"], row["recall"]) for row in rows}
