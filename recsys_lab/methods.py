@@ -45,15 +45,6 @@ _FACTORS: dict[str, Make] = {
     "als tuned": sales_factors,
     "bpr": lambda: Factors(model="bpr"),
 }
-_TREES = LambdaMART(trees=120)
-
-
-def _rankers(task: str, **settings: Any) -> dict[str, Make]:
-    return {
-        "ranker logistic": lambda: Ranker(task, **settings),
-        "ranker": lambda: Ranker(task, model=_TREES, **settings),
-    }
-
 
 # Asked of a vector store, the one in memory.
 _FROM_A_STORE: dict[str, Make] = {"for you": ForYou, "they bought": TheyBought}
@@ -96,7 +87,7 @@ _BY_CUSTOMER: dict[str, Make] = {
 }
 
 ROWS: Mapping[str, Mapping[str, Make]] = {
-    "home": {**_AT_THE_DOOR, **_BY_CONTENT, **_FACTORS, **_FROM_A_STORE, **_rankers("home", each=60)},
+    "home": {**_AT_THE_DOOR, **_BY_CONTENT, **_FACTORS, **_FROM_A_STORE},
     "next": {
         **_IN_A_VISIT,
         **_LIKE,
@@ -104,7 +95,6 @@ ROWS: Mapping[str, Mapping[str, Make]] = {
         "cold start": ColdStart,
         "event-weighted": lambda: EventWeighted(INTENT, INTENT_WEIGHTS),
         "with behaviour": lambda: WithBehaviour(INTENT, {**INTENT_WEIGHTS, "behaviour": 0.5}, **_BEHAVIOUR),
-        **_rankers("next", each=40),
     },
     "basket": {
         **_AT_THE_DOOR,
@@ -121,14 +111,13 @@ ROWS: Mapping[str, Mapping[str, Make]] = {
         "item2vec wide": lambda: Item2Vec(ask="next"),
         "item2vec wide like": Item2Vec,
         "cluster": lambda: ClusterRecommender(10, item2vec={**_CBOW, "dim": 10, "random_state": 1}),
-        **_rankers("clickstream", each=None, share=0.2),
     },
     "sessions": {
         **_IN_A_VISIT,
         # Fewer rounds: a log of a million clicks has to be through in minutes.
         "item2vec": lambda: Item2Vec(window=3, shrink_windows=True, epochs=10, ns_exponent=-0.5, ask="next"),
         "item2vec like": lambda: Item2Vec(window=3, shrink_windows=True, epochs=10, ns_exponent=-0.5),
-        "ranker": lambda: Ranker("sessions", model=_TREES, each=100),
+        "ranker": lambda: Ranker("sessions", model=LambdaMART(trees=120), each=100),
     },
     "retail any": _BY_CUSTOMER,
     "retail novel": {name: make for name, make in _BY_CUSTOMER.items() if name != "repeat"},
@@ -136,7 +125,7 @@ ROWS: Mapping[str, Mapping[str, Make]] = {
 }
 """board → method → how to make it, in the order of the table; all are compared with `popular`."""
 
-BY_NAME = ("ranker logistic", "ranker")
+BY_NAME = ("ranker",)
 """Rows that the scoreboard command measures only when they are asked for by name: they take minutes."""
 
 

@@ -49,7 +49,7 @@ if lacking:
 
 # %%
 from recsys_lab.factors import Factors
-from recsys_lab.patterns.nightly import SALES
+from recsys_lab.factors.settings import SALES
 
 shop = load_shop(impressions=False)
 split = shop.split()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from recsys_lab.datasets import Shop
 from recsys_lab.factors import Factors
+from recsys_lab.factors.settings import SALES
 from recsys_lab.patterns.export import LONG, Points, is_time, item_points, shopper_points
 from recsys_lab.spaces import SpaceIndex
 from recsys_lab.spaces.aspects import POPULARITY, aspects_of
@@ -16,9 +17,6 @@ from recsys_lab.stores.refresh import version_before
 
 ITEMS, LIKENESS, SHOPPERS, PRODUCTS = "items", "likeness", "shoppers", "products"
 ALIASES = (ITEMS, LIKENESS, SHOPPERS, PRODUCTS)
-
-SALES = {"clicked_on": 0.1, "put_to_cart": 0.5, "buy": 5.0, "removed_from_cart": -0.5}
-"""Chosen on the tuning week of the shop: what a purchase is worth beside a click decides what factors are about."""
 
 Job = tuple[str, Points, Metric]
 

@@ -16,9 +16,9 @@ from recsys_lab import baselines as base
 from recsys_lab.clusters import ClusterRecommender
 from recsys_lab.datasets import DAY_MS, Shop
 from recsys_lab.factors import Factors
+from recsys_lab.factors.settings import SALES
 from recsys_lab.item2vec import Item2Vec
 from recsys_lab.item2vec.behaviour import WithBehaviour
-from recsys_lab.patterns.nightly import SALES
 from recsys_lab.preferences import EventRules, EventWeighted
 from recsys_lab.recommender import Context, Floats, ScoringRecommender
 from recsys_lab.spaces.aspects import APPEAL, LIKENESS, ColdStart
