@@ -11,15 +11,21 @@ from benchmarks.realtime import __main__ as bench
 from recsys_lab.datasets import Shop
 
 
-def test_a_fresh_list_beside_a_durable_append_in_sqlite(shop: Shop, tmp_path: Path) -> None:
-    row = bench.journey_sqlite(tmp_path, shop, 100)
+def within_five_appends(row: dict[str, Any]) -> None:
+    if row["append_ms_median"] < 1:
+        pytest.skip(
+            f"this disk does not wait for its writes ({row['append_ms_median']:.2f} ms each): no durable append"
+        )
     assert 0 < row["event_to_list_to_append_median"] <= 5
+
+
+def test_a_fresh_list_beside_a_durable_append_in_sqlite(shop: Shop, tmp_path: Path) -> None:
+    within_five_appends(bench.journey_sqlite(tmp_path, shop, 100))
 
 
 def test_a_fresh_list_beside_a_durable_append_in_redis(redis_server: Any, shop: Shop) -> None:
     with bench.redis_server("always") as url:
-        row = bench.journey_redis(url, shop, 100)
-    assert 0 < row["event_to_list_to_append_median"] <= 5
+        within_five_appends(bench.journey_redis(url, shop, 100))
 
 
 def test_the_memory_of_idle_shoppers_is_bounded(redis_server: Any) -> None:
