@@ -19,10 +19,12 @@ def within_five_appends(row: dict[str, Any]) -> None:
     assert 0 < row["event_to_list_to_append_median"] <= 5
 
 
+@pytest.mark.slow  # a ratio of times: for a quiet machine
 def test_a_fresh_list_beside_a_durable_append_in_sqlite(shop: Shop, tmp_path: Path) -> None:
     within_five_appends(bench.journey_sqlite(tmp_path, shop, 100))
 
 
+@pytest.mark.slow  # a ratio of times: for a quiet machine
 def test_a_fresh_list_beside_a_durable_append_in_redis(redis_server: Any, shop: Shop) -> None:
     with bench.redis_server("always") as url:
         within_five_appends(bench.journey_redis(url, shop, 100))
