@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from recsys_lab.datasets import DataError, Shop, load_clickstream, load_retail, load_shop
-from recsys_lab.evaluation import Board, Scoreboard, evaluate
+from recsys_lab.evaluation import Board, Result, Scoreboard, evaluate
 from recsys_lab.evaluation.boards import basket_board, home_board, next_board, retail_boards, session_board
 from recsys_lab.evaluation.owned import owned_board, retail_owned_board
 from recsys_lab.evaluation.provenance import code_hash, data_hash
 from recsys_lab.evaluation.scoreboard import CEILING, REFERENCE, boards_in
 from recsys_lab.evaluation.truth import ab_board, load_truth
-from recsys_lab.methods import BY_NAME, ROWS, Make, ceiling
+from recsys_lab.methods import BEST_SOURCE, BY_NAME, ROWS, Make, ceiling
+from recsys_lab.ranking import Ranker, losses
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +111,26 @@ def run(
                 scores.rows.append(fresh[name])
                 continue
             tell(f"{contest.board.name}: {name} …")
-            scores.add(evaluate(recommender, contest.board, name), key)
+            row = scores.add(result := evaluate(recommender, contest.board, name), key)
+            if isinstance(recommender, Ranker):
+                row |= _of_ranker(recommender, result, contest)
         yield scores
+
+
+def _of_ranker(ranker: Ranker, result: Result, contest: Contest) -> dict[str, Any]:
+    """Where its hits are lost (of some questions), and its differences to the best single source, case by case."""
+    board = contest.board
+    assert board.truth is not None
+    some = np.sort(np.random.default_rng(0).permutation(len(board.contexts))[:2_000])
+    some = np.array([at for at in some.tolist() if board.truth[at]])
+    lost = losses(ranker, [board.contexts[at] for at in some], [board.truth[at] for at in some], board.k)
+    told = ("recall", "hit", "lost_by_ranker", "lost_by_candidates", "pool")
+    row: dict[str, Any] = {"losses": {"questions": len(some), **{name: round(getattr(lost, name), 4) for name in told}}}
+    if board.name in BEST_SOURCE:
+        best = BEST_SOURCE[board.name]
+        rival = evaluate(contest.rows[best](), board, best)
+        row["against_best"] = {"method": best, **{name: asdict(result.against(rival, name)) for name in result.cases}}
+    return row
 
 
 def without_the_slow(methods: Sequence[str] | None) -> list[str]:

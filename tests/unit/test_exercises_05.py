@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from recsys_lab.exercises import chapter
+from tests import learner
 
-
-def ran(code: str) -> dict[str, Any]:
-    namespace: dict[str, Any] = {"np": np, "pd": pd}
-    exec(compile(code, "the learner's cell", "exec"), namespace)
-    return namespace
-
-
-def verdict(number: int, code: str) -> tuple[str, str]:
-    judged = chapter("05")[number].check(ran(code))
-    return judged.kind, judged.message
+verdict = partial(learner.verdict, "05")
 
 
 FOLD = "def fold_in(vectors, worth, regularization):\n"
@@ -119,7 +109,7 @@ def test_advice_only_where_it_fits() -> None:
     assert ".isin .notin" not in verdict(3, GIFT + "    return 1 / 0")[1]
     assert "fill_diagonal" not in verdict(5, EASE + "    return 1 / 0")[1]
     half = FUSED + '    return eval("____")'
-    judged = chapter("05")[4].check(ran("from recsys_lab.exercises import ____\n" + half))
+    judged = chapter("05")[4].check(learner.ran("from recsys_lab.exercises import ____\n" + half))
     assert judged.kind == "not attempted" and "fused still answers with a ____" in judged.message
     assert "function is needed" in chapter("05")[4].check({"fused": 3}).message
 

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from recsys_lab.exercises import chapter
+from tests import learner
 
-
-def ran(code: str) -> dict[str, Any]:
-    namespace: dict[str, Any] = {"np": np, "pd": pd}
-    exec(compile(code, "the learner's cell", "exec"), namespace)
-    return namespace
-
-
-def verdict(number: int, code: str) -> tuple[str, str]:
-    judged = chapter("06")[number].check(ran(code))
-    return judged.kind, judged.message
+verdict = partial(learner.verdict, "06")
 
 
 ROWS = "def rows_of(products):\n"
