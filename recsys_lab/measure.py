@@ -112,7 +112,7 @@ def run(
                 continue
             tell(f"{contest.board.name}: {name} …")
             row = scores.add(result := evaluate(recommender, contest.board, name), key)
-            if isinstance(recommender, Ranker):
+            if isinstance(recommender, Ranker) and contest.board.truth is not None:
                 row |= _of_ranker(recommender, result, contest)
         yield scores
 

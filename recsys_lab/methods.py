@@ -111,7 +111,7 @@ ROWS: Mapping[str, Mapping[str, Make]] = {
         **_FROM_A_STORE,
         "also bought": AlsoBought,
     },
-    "ab": {**_AT_THE_DOOR, **_BY_CONTENT, **_FACTORS, **_FROM_A_STORE},
+    "ab": {**_AT_THE_DOOR, **_BY_CONTENT, **_FACTORS, **_FROM_A_STORE, **_AT_THE_DOOR_RANKED},
     "owned": _OWNED,
     "clickstream": {
         **_IN_A_VISIT,

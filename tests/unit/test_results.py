@@ -20,7 +20,7 @@ SLOW_ROWS = {("next", "truth")}
 SLOW_ROWS |= {
     (board, f"item2vec{kind}") for board in ("next", "clickstream") for kind in ("", " like", " wide", " wide like")
 }
-SLOW_ROWS |= {(board, name) for board in ("home", "next", "clickstream") for name in BY_NAME}
+SLOW_ROWS |= {(board, name) for board in ("home", "next", "ab", "clickstream") for name in BY_NAME}
 SLOW_ROWS |= {("retail any", "blend"), ("retail novel", "blend")}
 NEEDS_GENSIM = {"cluster", "with behaviour"}
 
