@@ -4,8 +4,7 @@
 # method: candidates, listwise ranking, LambdaMART, position bias, LinUCB, off-policy estimates
 # minutes: 60
 # needs: chapters 00 to 05; of chapter 06 the idea that a feature is read before the event that it is to predict
-# reads: benchmarks/results/*.json
-#   benchmarks/bandit_trials.json
+# reads: benchmarks/results/*.json, benchmarks/bandit_trials.json
 
 # %% [markdown]
 # ## The shop's question
