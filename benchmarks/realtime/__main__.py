@@ -5,8 +5,8 @@
 - The memory of a million shoppers of one event each: while all are within the longest pause, after they are given up,
   and when only a tenth of them are within it at any time. The log of record, which Redis holds in memory too, apart.
 
-Ratios within one run; times are there for orientation. How dear an append is depends on the disk: on one that does not
-wait for its writes, the same list is many appends.
+Ratios within one run; times are there for orientation. How dear an append is depends on the disk: the faster it answers
+an fsync, the more appends the same list is. The 99th percentile of a fast append is that of the disk's own hiccups.
 """
 
 from __future__ import annotations

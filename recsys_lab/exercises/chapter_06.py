@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recsys_lab.exercises import checks_06
+from recsys_lab.exercises import checks_06, checks_06_own
 from recsys_lab.exercises.exercise import Exercise, Wrong
 from recsys_lab.exercises.questions_06 import QUESTIONS
 
@@ -62,6 +62,10 @@ FADING = Exercise(
         Wrong(_FADE + _OLD.replace("at)", "t)") + _NEW.replace("t)", "at)") + _SUM, says="wrong way round"),
         Wrong(_FADE + _OLD + _NEW + "    return old + new", says="two numbers"),
         Wrong(_FADE + _OLD.replace("0.5", "2") + _NEW.replace("0.5", "2") + _SUM, says="grows"),
+        Wrong(_FADE + _OLD.replace(") / half", ") // half") + _NEW.replace(") / half", ") // half") + _SUM,
+              says="only whole half-lives"),
+        Wrong(_FADE + _OLD.replace(") / half", ") // half") + _NEW + _SUM, says="only whole half-lives"),
+        Wrong(_FADE + _OLD + _NEW.replace(") / half", ") // half") + _SUM, says="only whole half-lives"),
         Wrong(_FADE + "    return count / 2 + 1, now", says="should make"),
     ),
 )  # fmt: skip
@@ -94,6 +98,15 @@ RATES = Exercise(
         Wrong(_RATES + "    for at in range(1, len(raw) - 1):\n"
               "        mixed[at] = 0.25 * mixed[at - 1] + 0.5 * mixed[at] + 0.25 * mixed[at + 1]\n" + _FIRST + _LAST
               + "    return mixed", says="mixed already"),
+        Wrong(_RATES + _INSIDE + _FIRST + "    return mixed", says="the last rank is left"),
+        Wrong(_RATES + _INSIDE + _LAST + "    return mixed", says="the first rank is left"),
+        Wrong(_RATES + _FIRST + _LAST + "    return mixed", says="ranks inside are left"),
+        Wrong(_RATES + _INSIDE + (_FIRST + _LAST).replace("raw", "mixed") + "    return mixed", says="mixed already"),
+        Wrong(_RATES + _INSIDE + (_LAST + _FIRST).replace("raw", "mixed") + "    return mixed", says="mixed already"),
+        Wrong(_RATES.replace("(shown + 2)", "shown + 2") + _INSIDE + _FIRST + _LAST + "    return mixed",
+              says="need brackets"),
+        Wrong(_RATES.replace("(clicks + 1)", "clicks + 1") + _INSIDE + _FIRST + _LAST + "    return mixed",
+              says="need brackets"),
         Wrong(_RATES + "    return raw.mean() + 0 * raw", says="should be"),
         Wrong(_RATES + _INSIDE + _FIRST + _LAST + "    return mixed[1:-1]", says="a rate for each rank"),
     ),
@@ -125,6 +138,10 @@ LATE = Exercise(
               says="second click on the same product"),
         Wrong(_SUMMARY + _ONCE + "    ordered = sorted(once.values(), key=lambda event: event.timestamp)\n" + _COUNT,
               says="same millisecond"),
+        Wrong(_SUMMARY + _ONCE + _ORDER.replace("(event.timestamp, event.id)", "event.id") + _COUNT,
+              says="settles ties only"),
+        Wrong(_SUMMARY + _ONCE + _ORDER.replace("(event.timestamp, event.id)", "(event.id, event.timestamp)") + _COUNT,
+              says="settles ties only"),
         Wrong(_SUMMARY + _ONCE + _ORDER.replace("))\n", "), reverse=True)\n") + _COUNT, says="first product"),
         Wrong(_SUMMARY + "    once, newest = {}, {}\n    for event in stream:\n"
               "        if event.timestamp >= newest.get(event.user_id, 0):\n"
@@ -150,7 +167,7 @@ _SHARE = "        return {'taken_out': (out + 1) / (put + 2)}"
 
 OWN = Exercise(
     names=("TakenOut",),
-    check=checks_06.own,
+    check=checks_06_own.own,
     right="in every store, in any order of the events, in a replay, and when somebody is forgotten it comes out the"
     " same, and you wrote nothing for that: sums of whole numbers cannot do otherwise.",
     hints=(
@@ -165,12 +182,24 @@ OWN = Exercise(
         Wrong(_OWN + _YIELD + _WANTS + "        return {'taken_out': (put + 1) / (out + 2)}", says="upside down"),
         Wrong(_OWN + _YIELD + _WANTS + "        return {'taken_out': (out + 1) / (put + out + 2)}",
               says="already among"),
-        Wrong(_OWN + _YIELD.replace("event.item_id", "event.user_id") + _WANTS + _SHARE, says="nothing is counted"),
+        Wrong(_OWN + _YIELD.replace("event.item_id", "event.user_id") + _WANTS + _SHARE, says="not under products"),
+        Wrong(_OWN + _YIELD + _WANTS.replace("column('taken_out/", "column('") + _SHARE, says="one name in update"),
+        Wrong(_OWN + _YIELD + _WANTS.replace("column('taken_out/removed", "column('removed") + _SHARE,
+              says="one name in update"),
+        Wrong(_OWN + _YIELD.replace("taken_out/", "") + _WANTS + _SHARE, says="one name in update"),
+        Wrong(_OWN + _YIELD + _WANTS + "        return {'taken_out': ((out + 1) / (put + 2)).mean()}",
+              says="one number"),
+        Wrong(_OWN + _YIELD + _WANTS + "        return {'taken_out': (out + 1).sum() / (put + 2).sum()}",
+              says="one number"),
+        Wrong("import pandas as pd\n" + _OWN + _YIELD + _WANTS
+              + "        return {'taken_out': pd.Series((out + 1) / (put + 2))}", says="Give an array"),
         Wrong(_OWN + "        self.out = getattr(self, 'out', 0) + 1\n        return []\n" + _WANTS + _SHARE,
               says="nothing is counted"),
         Wrong(_OWN + _YIELD.replace("item_id)", "item_id, 2)") + _WANTS + _SHARE, says="should have"),
         Wrong(_OWN + _YIELD + _WANTS + "        return (out + 1) / (put + 2)", says="columns by name"),
         Wrong(_OWN.replace("'put_to_cart', 'removed_from_cart'", "'put_to_cart',") + _YIELD + _WANTS + _SHARE,
+              says="one name in update"),
+        Wrong(_OWN + "        if event.event_type == 'put_to_cart':\n    " + _YIELD + _WANTS + _SHARE,
               says="never grows"),
     ),
 )  # fmt: skip

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from recsys_lab.datasets import Event
-from recsys_lab.exercises.exercise import Blank, Stopped, ask, shown
-from recsys_lab.exercises.placeholder import is_blank
+from recsys_lab.exercises.exercise import ask, shown
 from recsys_lab.recommender import Floats
 
 _HOUR = 3_600_000
 
 
-def _numbers(answer: Any, length: int) -> Floats | None:
+def numbers(answer: Any, length: int) -> Floats | None:
     """An answer as so many numbers; None for what is no such thing."""
     if isinstance(answer, str | Mapping | set):
         return None
@@ -72,19 +71,21 @@ _WRONG_ROWS: tuple[tuple[Callable[[list[str]], list[int]], str], ...] = (
 def before(function: Any) -> str | None:
     """How often each product had been clicked when it was clicked."""
     answers: list[list[float]] = []
+    told: list[list[Any]] = []
     for products in _CLICKS:
         given = ask(function, products)
-        answer = _numbers(given, len(products))
+        answer = numbers(given, len(products))
         if answer is None:
             return f"rows_of should answer with a list, a number for each click, and it answers {shown(given)}."
         answers.append(answer.tolist())
+        told.append(np.asarray(given, dtype=object).tolist())
     if answers == [_rows(products) for products in _CLICKS]:
         return None
     for formula, diagnosis in _WRONG_ROWS:
         if answers == [formula(products) for products in _CLICKS]:
             return diagnosis
     at = next(at for at, products in enumerate(_CLICKS) if answers[at] != _rows(products))
-    return f"rows_of({_CLICKS[at]}) should be {_rows(_CLICKS[at])}, and it is {shown(answers[at])}."
+    return f"rows_of({_CLICKS[at]}) should be {_rows(_CLICKS[at])}, and it is {shown(told[at])}."
 
 
 # -- a counter that fades ---------------------------------------------------------------------------------------------
@@ -96,8 +97,10 @@ _FADES: tuple[_Fade, ...] = (
     (3.0, 5 * _HOUR, 5 * _HOUR, _HOUR),
     (0.0, 0, 7 * _HOUR, _HOUR),
     (6.0, 20 * _HOUR, 15 * _HOUR, 10 * _HOUR),
+    (8.0, 10 * _HOUR, 13 * _HOUR, 2 * _HOUR),
+    (5.0, 20 * _HOUR, 17 * _HOUR, 2 * _HOUR),
 )
-"""Count, its time, the time of a click, the half-life; some clicks are late."""
+"""Count, its time, the time of a click, the half-life; some clicks are late, and some times no whole half-lives."""
 
 
 def _fade(case: _Fade, old: float = 0.5, new: float = 0.5, late: float | None = None) -> tuple[float, float]:
@@ -114,6 +117,18 @@ def _swapped(case: _Fade) -> tuple[float, float]:
     return count * 0.5 ** ((now - t) / half_life) + 0.5 ** ((now - at) / half_life), now
 
 
+def _whole(case: _Fade, old: bool = True, new: bool = True) -> tuple[float, float]:
+    """Faded by whole half-lives: the count so far, the click, or both."""
+    count, at, t, half_life = case
+    now = max(at, t)
+    passed, click = (now - at) / half_life, (now - t) / half_life
+    return count * 0.5 ** (passed // 1 if old else passed) + 0.5 ** (click // 1 if new else click), now
+
+
+_ONLY_WHOLE = (
+    "only whole half-lives count: // throws away what is left over. After one and a half half-lives 0.5 ** 1.5 is left:"
+    " divide with /."
+)
 _WRONG_FADES: tuple[tuple[Callable[[_Fade], tuple[float, float]], str], ...] = (
     (
         lambda case: _fade(case, old=1.0),
@@ -144,6 +159,9 @@ _WRONG_FADES: tuple[tuple[Callable[[_Fade], tuple[float, float]], str], ...] = (
         lambda case: _fade(case, old=2.0, new=2.0),
         "the counter grows with time. 0.5 to the power of time / half_life becomes smaller, 2 becomes larger.",
     ),
+    (_whole, _ONLY_WHOLE),
+    (lambda case: _whole(case, new=False), _ONLY_WHOLE),
+    (lambda case: _whole(case, old=False), _ONLY_WHOLE),
 )
 
 
@@ -152,7 +170,7 @@ def fading(function: Any) -> str | None:
     answers: list[tuple[float, float]] = []
     for case in _FADES:
         given = ask(function, *case)
-        answer = _numbers(given, 2)
+        answer = numbers(given, 2)
         if answer is None:
             return (
                 f"clicked should answer with two numbers, the count and the time that it is of, and it answers"
@@ -196,20 +214,33 @@ _RANKS: tuple[tuple[list[int], list[int]], ...] = (
 )
 
 
-def _mixed(clicks: Floats, impressions: Floats, plus: tuple[float, float] = (1.0, 2.0)) -> Floats:
-    raw = (clicks + plus[0]) / (impressions + plus[1])
+def _mix(raw: Floats) -> Floats:
     mixed = np.convolve(raw, [0.25, 0.5, 0.25], mode="same")
     mixed[0], mixed[-1] = raw[:3] @ [0.5, 0.3, 0.2], raw[:-4:-1] @ [0.5, 0.3, 0.2]
     return mixed
+
+
+def _mixed(clicks: Floats, impressions: Floats, plus: tuple[float, float] = (1.0, 2.0)) -> Floats:
+    return _mix((clicks + plus[0]) / (impressions + plus[1]))
 
 
 def _raw(clicks: Floats, impressions: Floats) -> Floats:
     return np.asarray((clicks + 1) / (impressions + 2))
 
 
-def _ends_left(clicks: Floats, impressions: Floats) -> Floats:
-    raw, mixed = _raw(clicks, impressions), _mixed(clicks, impressions)
-    mixed[0], mixed[-1] = raw[0], raw[-1]
+def _left(clicks: Floats, impressions: Floats, *ranks: int) -> Floats:
+    """Mixed, but for some ranks, which are left as they were."""
+    mixed = _mixed(clicks, impressions)
+    mixed[list(ranks)] = _raw(clicks, impressions)[list(ranks)]
+    return mixed
+
+
+def _ends_of_mixed(clicks: Floats, impressions: Floats, first: bool = True) -> Floats:
+    """The ends mixed from what is mixed already; `first`: the first rank before the last."""
+    mixed = _left(clicks, impressions, 0, -1)
+    for end in (0, 1) if first else (1, 0):
+        ranks = [0, 1, 2] if end == 0 else [-1, -2, -3]
+        mixed[ranks[0]] = mixed[ranks] @ [0.5, 0.3, 0.2]
     return mixed
 
 
@@ -227,6 +258,11 @@ def _in_place(clicks: Floats, impressions: Floats) -> Floats:
     return mixed
 
 
+_RAW_ENDS = (
+    "the ends are mixed from rates that are mixed already. Take the raw ones:"
+    " 0.5 * raw[0] + 0.3 * raw[1] + 0.2 * raw[2]."
+)
+_BRACKETS = "these are no shares: / comes before +, so both sums need brackets, (clicks + 1) / (shown + 2)."
 _WRONG_RATES: tuple[tuple[Callable[[Floats, Floats], Floats], str], ...] = (
     (
         lambda clicks, impressions: _mixed(clicks, impressions, (0.0, 0.0)),
@@ -239,7 +275,27 @@ _WRONG_RATES: tuple[tuple[Callable[[Floats, Floats], Floats], str], ...] = (
         " shown has a rate of 100 %.",
     ),
     (_raw, "the rates are smoothed, but not mixed with their neighbours'."),
-    (_ends_left, "both ends are left as they were. They mix 0.5, 0.3, 0.2, from the end inwards."),
+    (
+        lambda clicks, impressions: _left(clicks, impressions, 0, -1),
+        "both ends are left as they were. They mix 0.5, 0.3, 0.2, from the end inwards.",
+    ),
+    (
+        lambda clicks, impressions: _left(clicks, impressions, -1),
+        "the last rank is left as it was. Both ends mix 0.5, 0.3, 0.2, from the end inwards.",
+    ),
+    (
+        lambda clicks, impressions: _left(clicks, impressions, 0),
+        "the first rank is left as it was. Both ends mix 0.5, 0.3, 0.2, from the end inwards.",
+    ),
+    (
+        lambda clicks, impressions: _left(clicks, impressions, *range(1, len(clicks) - 1)),
+        "the ends are mixed, but the ranks inside are left as they were. They mix 0.25, 0.5, 0.25 with the next ones.",
+    ),
+    (_ends_of_mixed, _RAW_ENDS),
+    (lambda clicks, impressions: _ends_of_mixed(clicks, impressions, first=False), _RAW_ENDS),
+    (lambda clicks, impressions: _mix((clicks + 1) / impressions + 2), _BRACKETS),
+    (lambda clicks, impressions: _mix(clicks + 1 / (impressions + 2)), _BRACKETS),
+    (lambda clicks, impressions: _mix(clicks + 1 / impressions + 2), _BRACKETS),
     (
         lambda clicks, impressions: np.convolve(_raw(clicks, impressions), [0.25, 0.5, 0.25], mode="same"),
         "beyond the end there is nothing, and np.convolve takes it for a rate of 0. The ends mix 0.5, 0.3, 0.2, from"
@@ -259,7 +315,7 @@ def rates(function: Any) -> str | None:
     answers: list[Floats] = []
     for clicks, impressions in cases:
         given = ask(function, clicks, impressions)
-        answer = _numbers(given, len(clicks))
+        answer = numbers(given, len(clicks))
         if answer is None:
             return f"rates_by_rank should answer with a rate for each rank, and it answers {shown(given)}."
         answers.append(answer)
@@ -287,12 +343,12 @@ def _alike(answers: Sequence[Floats], wanted: Sequence[Floats]) -> bool:
 
 @cache
 def _stream() -> tuple[Event, ...]:
-    """Clicks in the order of their arrival: some late, some twice, two of the same millisecond."""
+    """Clicks as they came: some late, some twice, two of the same millisecond, and a shopper's ids against time."""
     told = [
         ("ada", "boot", 100, "e1"), ("bob", "hat", 110, "e2"), ("ada", "scarf", 300, "e5"), ("ada", "boot", 200, "e3"),
         ("ada", "scarf", 300, "e5"), ("bob", "hat", 110, "e2"), ("cleo", "sock", 400, "e7"),
         ("cleo", "belt", 400, "e6"), ("ada", "boot", 100, "e1"), ("dora", "coat", 500, "e9"),
-        ("dora", "hat", 450, "e8"), ("bob", "cap", 600, "e4"),
+        ("dora", "hat", 450, "e8"), ("bob", "cap", 600, "e4"), ("eve", "boot", 700, "f2"), ("eve", "hat", 800, "f1"),
     ]  # fmt: skip
     return tuple(Event(who, what, "clicked_on", at, f"{who}/1", {}, id) for who, what, at, id in told)
 
@@ -344,6 +400,11 @@ _WRONG_ORDERS: tuple[tuple[Callable[[], Iterable[Event]], str], ...] = (
         "a second click on the same product is not the same event. Two events are the same if they have the same id.",
     ),
     (
+        lambda: sorted(_once(), key=lambda event: event.id),
+        "events are ordered by id. An id is a label and says nothing of time: order by time; the id settles ties only,"
+        " (timestamp, id).",
+    ),
+    (
         lambda: sorted(_once(), key=lambda event: event.timestamp),
         "two events of the same millisecond fall as they came, so another machine may have them the other way round."
         " Order by (timestamp, id).",
@@ -383,112 +444,3 @@ def late(function: Any) -> str | None:
         f"of {user} came, in this order: {came or 'nothing'}. summary should say {wanted.get(user)}, and it says"
         f" {shown(answer.get(user))}."
     )
-
-
-# -- an accumulator of one's own --------------------------------------------------------------------------------------
-
-_ITEMS = ("coat", "belt", "ring", "sock")
-_CART = (*["put_to_cart"] * 6, *["removed_from_cart"] * 3), ("put_to_cart", "removed_from_cart"), ("put_to_cart",), ()
-"""What was done with each of the products."""
-
-
-@cache
-def _carts() -> tuple[Event, ...]:
-    times = range(1000)
-    told = [(item, kind) for item, kinds in zip(_ITEMS, _CART, strict=True) for kind in (*kinds, "clicked_on")]
-    return tuple(
-        Event(f"u{at % 3}", item, kind, 1000 + at, f"v{at % 3}", {}, f"c{at}")
-        for at, (item, kind) in zip(times, told, strict=False)
-    )
-
-
-def _counts() -> tuple[Floats, Floats]:
-    put, out = (
-        np.array([kinds.count(kind) for kinds in _CART], dtype=float) for kind in ("put_to_cart", "removed_from_cart")
-    )
-    return put, out
-
-
-_WRONG_SHARES: tuple[tuple[Callable[[Floats, Floats], Floats], str], ...] = (
-    (
-        lambda put, out: out / put,
-        "a product that nobody put into a cart has 0 / 0, which is no number. (out + 1) / (put + 2).",
-    ),
-    (lambda put, out: (put + 1) / (out + 2), "the share is upside down: what was taken out, for what was put in."),
-    (
-        lambda put, out: (out + 1) / (put + out + 2),
-        "what was taken out had been put in before, so it is already among put. (out + 1) / (put + 2).",
-    ),
-    (
-        lambda put, out: np.full(len(put), 0.5),
-        "every product has 0.5: nothing is counted. update yields Add(table, event.item_id), with a table that wants"
-        " asks for.",
-    ),
-    (
-        lambda put, out: 1 / (put + 2),
-        "what was taken out never grows. It has a table of its own, which the kind of the event names, and that kind"
-        " has to stand in `events`.",
-    ),
-    (
-        lambda put, out: 1 / (put + out + 2),
-        "what was taken out never grows: it is counted among what was put in. The kind of the event names the table.",
-    ),
-)
-
-
-def own(accumulator: Any) -> str | None:
-    """An accumulator in a live state: its feature by hand, and the same after a replay."""
-    if not isinstance(accumulator, type):
-        return f"TakenOut should be a class that inherits from Accumulator, and it is {shown(accumulator)}."
-    if any(is_blank(part) for part in vars(accumulator).values()):
-        raise Blank("TakenOut still has a ____")
-    live, frame = _in_a_live(accumulator)
-    values = _numbers(frame.get("taken_out"), len(_ITEMS))
-    if values is None:
-        return 'features should answer with columns by name, {"taken_out": …}, a number for each product.'
-    put, out = _counts()
-    wanted = (out + 1) / (put + 2)
-    if not live.state().tables and len(set(values.tolist())) > 1:
-        return (
-            "something is kept in the accumulator itself: another process would not know it, and update may be asked"
-            " twice about one event. All that it knows has to be in tables: yield Add(…)."
-        )
-    if np.allclose(values, wanted):
-        return None
-    with np.errstate(all="ignore"):
-        for formula, diagnosis in _WRONG_SHARES:
-            if np.allclose(values, formula(put, out), equal_nan=True):
-                return diagnosis
-    at = int(np.argmin(np.isclose(values, wanted)))
-    return (
-        f"a product that was put into a cart {put[at]:g} times and taken out {out[at]:g} times should have"
-        f" {wanted[at]:.3f}, and it has {values[at]:.3f}."
-    )
-
-
-def _in_a_live(accumulator: Any) -> tuple[Any, Any]:
-    """A live state with the learner's accumulator alone, and the columns of its features."""
-    from recsys_lab.realtime import Live  # the checkers of other chapters need none of it
-
-    def your_accumulator() -> tuple[Any, Any]:
-        live = Live(accumulators=[accumulator()])
-        live.take_many(_carts())
-        columns = accumulator.features(live.accumulators[0], _asked(live))
-        if not isinstance(columns, Mapping):
-            return live, {}
-        return live, live.features("u0", list(_ITEMS), 5000)
-
-    try:
-        found: tuple[Any, Any] = ask(your_accumulator)
-    except Stopped as stopped:
-        raise Stopped(f"{stopped}".replace("your_accumulator()", "your accumulator, in a Live,")) from stopped
-    return found
-
-
-def _asked(live: Any) -> Any:
-    """The question that a Live asks an accumulator: to see what it answers before a frame is made of it."""
-    from recsys_lab.realtime import Question
-
-    asked = Question(live.visit("u0", 5000), list(_ITEMS), 5000, live.facts)
-    asked.numbers = {name: live.table(name) for name in live.accumulators[0].wants(asked)}
-    return asked

@@ -6,25 +6,27 @@ from recsys_lab.exercises.exercise import Choice, Question
 
 QUESTIONS = (
     Question(
-        "A ranker has an AUC of 0.99 in training and is of no use on the page. One of its features is the product's"
-        " number of clicks in this visit. What do you look at first?",
+        "A ranker has an AUC of 0.99 on held-out rows and is of no use on the page. One of its features is the number"
+        " of clicks on the product in this visit. What do you look at first?",
         (
             Choice(
                 "When the feature is read: before the event updates it, or after.",
                 right=True,
                 why="Read after the update, the feature holds the label: what was clicked has a click. On the page"
-                " nothing is clicked yet, so the model has nothing to go by.",
+                " nothing is clicked yet, and what the model has learned of the other features may even point the wrong"
+                " way: the one of this chapter was worse than chance.",
             ),
             Choice(
                 "The size of the model: it has learned the training rows by heart.",
                 right=False,
-                why="Then it would be bad on held-out rows too. With this leak it is brilliant on held-out rows, and"
-                " only the page shows it.",
+                why="Then it would be bad on held-out rows. They have the same leak as the training rows, so they say"
+                " nothing against it, and only the page does.",
             ),
             Choice(
                 "The age of the state: the page may read numbers that are hours old.",
                 right=False,
-                why="Stale numbers cost something, and you measured how much. They do not turn 0.99 into nothing.",
+                why="Stale numbers cost something, and you measured how much. They do not turn 0.99 into chance or"
+                " worse.",
             ),
         ),
     ),

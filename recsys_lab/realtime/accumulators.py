@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lab.datasets import DAY_MS, EVENT_TYPES, DataError, Event, Shop
-from recsys_lab.realtime.state import LAST, START, Add, Change, Own, Pairs, Table, Visit
+from recsys_lab.realtime.state import LAST, START, Add, Change, Own, Pairs, Table, Visit, is_change
 from recsys_lab.recommender import Floats
 
 BANDS = 5
@@ -36,14 +36,22 @@ class Facts:
         self.knows_products = shop is not None
         if shop is None:
             return
-        products = shop.products[[name for name in ("item_id", "category", "brand") if name in shop.products.columns]]
         if "price" in shop.products.columns:
-            edges = shop.products["price"].quantile(np.arange(1, BANDS) / BANDS).to_numpy()
-            bands = np.searchsorted(edges, shop.products["price"].to_numpy(), side="right")
-            told = shop.products["price"].notna()
-            products = products.assign(price_band=pd.Series(bands, products.index).astype(str).where(told))
-        self._products = _texts(products, "item_id")
+            self._edges = shop.products["price"].quantile(np.arange(1, BANDS) / BANDS).to_numpy()
+        self.add(shop.products)
         self._traits = _texts(shop.shoppers, "user_id")
+
+    def add(self, products: pd.DataFrame) -> None:
+        """Tell of more products, or of some anew, in the shop's columns.
+
+        Price bands stay those of its first products.
+        """
+        told = products[[name for name in ("item_id", "category", "brand") if name in products.columns]]
+        if "price" in products.columns:
+            bands = np.searchsorted(self._edges, products["price"].to_numpy(), side="right")
+            known = products["price"].notna()
+            told = told.assign(price_band=pd.Series(bands, told.index).astype(str).where(known))
+        self._products |= _texts(told, "item_id")
 
     def product(self, item: str, name: str) -> str | None:
         """A column of a product, as a text; None where it has no value."""
@@ -58,6 +66,22 @@ class Facts:
         """Raises `DataError` for a product that the shop does not have."""
         if self.knows_products and event.item_id not in self._products:
             raise DataError(f"item_id: {event.item_id!r} is not among the shop's products; add it to the shop first")
+
+    def checked(self, items: Iterable[str]) -> list[str]:
+        """A list of products that are asked for. Raises `TypeError` and `DataError` for what is none."""
+        if isinstance(items, str):
+            raise TypeError(
+                f"items: {items!r} is a text, which would be read letter by letter; give a list: [{items!r}]"
+            )
+        if not isinstance(items, Iterable):
+            raise TypeError(f"items: {items!r} is no list of products; give their labels: ['P1', 'P2']")
+        held = list(items)
+        for item in held:
+            if not isinstance(item, str):
+                raise TypeError(f"items: {item!r} is no label of a product; labels are texts: {str(item)!r}")
+            if self.knows_products and item not in self._products:
+                raise DataError(f"items: {item!r} is not among the shop's products; ask for those that it has")
+        return held
 
 
 def _texts(frame: object, key: str) -> dict[str, dict[str, str]]:
@@ -76,13 +100,25 @@ class Question:
     numbers: Mapping[str, Table] = field(default_factory=dict)
 
     def column(self, table: str, fields: Iterable[str] | None = None) -> Floats:
-        """Numbers of a table, one for each product (or field), 0 where there is none; float64."""
-        held = self.numbers.get(table, {})
+        """Numbers of a table, one for each product (or field), 0 where there is none; float64.
+
+        Raises `ValueError` for a table that `wants` does not ask for: nobody has looked what is in it.
+        """
+        held = self.numbers.get(table)
+        if held is None:
+            wanted = ", ".join(map(repr, [*self.numbers][:10])) + (", …" if len(self.numbers) > 10 else "")
+            raise ValueError(
+                f"asked.column({table!r}): wants asks for {wanted or 'none'}, and not for this table; a table has one"
+                f" name in update, wants and column"
+            )
         return np.array([held.get(one, 0) for one in (self.items if fields is None else fields)], dtype=np.float64)
 
 
 class Accumulator:
-    """The contract, and what most need of it. A parameter of an accumulator is a field of its dataclass."""
+    """The contract, and what most need of it. A parameter of an accumulator is a field of its dataclass.
+
+    Its tables are named after it, "name" or "name/…", or are among those that it wants.
+    """
 
     name: ClassVar[str]
     events: ClassVar[Sequence[str]] = EVENT_TYPES
@@ -102,6 +138,25 @@ class Accumulator:
     def features(self, asked: Question) -> Mapping[str, Floats]:
         """Columns by name, each [products] float64."""
         raise NotImplementedError
+
+
+def changes_of(one: Accumulator, event: Event, facts: Facts) -> list[Change]:
+    """What an accumulator changes. Raises `TypeError` where that is not what the contract says."""
+    told: object = one.update(event, facts)
+    changes = list(told) if hasattr(told, "__iter__") else None
+    if changes is None or is_change(told):
+        raise TypeError(
+            f"{one.name}: update answers with {told!r}, and it has to give changes, however many: yield each"
+            f" (yield Add(…)), or return a list"
+        )
+    for change in changes:
+        if not is_change(change):
+            raise TypeError(
+                f"{one.name}: update gives {change!r}, which is no change; yield Add(table, field, n),"
+                f" Pairs(name, within_ms) or Own(field, n, 'add', 'first' or 'last'): names are texts, numbers whole"
+                f" (int)"
+            )
+    return changes
 
 
 # -- the whole shop ---------------------------------------------------------------------------------------------------

@@ -26,14 +26,16 @@ from recsys_lab.realtime.accumulators import (
     Question,
     Session,
     Trending,
+    changes_of,
 )
 from recsys_lab.realtime.lists import Lists
 from recsys_lab.realtime.memory import MemoryStore, Store
 from recsys_lab.realtime.meta import OnlineItemKNN, SessionVector
-from recsys_lab.realtime.state import Change, LiveError, Rules, State, Taken, Visit, check, order
+from recsys_lab.realtime.state import Change, LiveError, Rules, State, Taken, Visit, check, in_ms, is_change, order
 from recsys_lab.recommender import Floats, Recommendations
 from recsys_lab.spaces import SpaceIndex
 from recsys_lab.spaces.aspects import APPEAL, LIKENESS, POPULARITY, aspects_of
+from recsys_lab.spaces.index import check_length
 
 
 def standard(shop: Shop | None = None) -> list[Accumulator]:
@@ -87,10 +89,13 @@ class Live:
     ) -> None:
         if idle_ms < 1 or recent < 1:
             raise ValueError(f"idle_ms {idle_ms} and recent {recent} have to be at least 1")
-        self.accumulators = list(standard(shop) if accumulators is None else accumulators)
-        names = [one.name for one in self.accumulators]
-        if twice := sorted({one for one in names if names.count(one) > 1}):
-            raise ValueError(f"accumulators: {', '.join(twice)} is there more than once; give each one name")
+        if not isinstance(url, str):
+            raise TypeError(
+                f"url: {type(url).__name__} is no address; a text is, and a shop comes after it: {_TWO_WAYS}"
+            )
+        if not isinstance(shop, Shop | None):
+            raise TypeError(f"shop: {type(shop).__name__} is no Shop; {_TWO_WAYS}")
+        self.accumulators = standard(shop) if accumulators is None else _checked(accumulators)
         self.facts = Facts(shop)
         self.clock = clock
         self._rules = Rules(self._changes, idle_ms, recent)
@@ -116,8 +121,16 @@ class Live:
             self._store.mark(mine)
 
     def _changes(self, event: Event) -> Sequence[Change]:
-        kind = event.event_type
-        return [change for one in self.accumulators if kind in one.events for change in one.update(event, self.facts)]
+        kind, facts = event.event_type, self.facts
+        mine = [one for one in self.accumulators if kind in one.events]
+        made: list[Any]
+        try:
+            made = [change for one in mine for change in one.update(event, facts)]
+        except TypeError:
+            made = [None]  # a forgotten yield, perhaps: it is named below, and any other error is raised there again
+        if all(map(is_change, made)):
+            return made
+        return [change for one in mine for change in changes_of(one, event, facts)]  # dearer, and has words
 
     # -- events in --------------------------------------------------------------------------------------------------
 
@@ -137,6 +150,11 @@ class Live:
 
     def take_many(self, events: Iterable[Event]) -> list[Taken]:
         """The same for many; acknowledged together and faster than one by one. If one is refused, none is taken."""
+        if isinstance(events, Event):
+            raise TypeError("events: this is one Event; take(event), or take_many([event])")
+        if isinstance(events, pd.DataFrame) or not isinstance(events, Iterable):
+            kind = type(events).__name__
+            raise TypeError(f"events: {kind} holds no Events; of a frame: recsys_lab.datasets.as_events(frame)")
         held = list(events)
         for event in held:
             self._check(event)
@@ -146,15 +164,17 @@ class Live:
 
     def visit(self, shopper: str, now_ms: int) -> Visit:
         """The shopper's latest events and record; empty for who is new or was away for too long."""
-        return self._store.visit(shopper, now_ms)
+        return self._store.visit(_label(shopper), in_ms("now_ms", now_ms))
 
     def features(self, shopper: str, items: Sequence[str], now_ms: int) -> pd.DataFrame:
         """What is known now of a shopper and products: one row a product, float64 columns of every accumulator.
 
-        Two round trips to a server, whatever the number of products and accumulators.
+        Two round trips to a server, whatever the number of products and accumulators. Raises `DataError` for a product
+        that the shop does not have.
         """
-        columns = self._columns(self.accumulators, shopper, items, now_ms)
-        return pd.DataFrame(columns, index=pd.Index(list(items), dtype=object))
+        held, now_ms = self.facts.checked(items), in_ms("now_ms", now_ms)
+        columns = self._columns(self.accumulators, _label(shopper), held, now_ms)
+        return pd.DataFrame(columns, index=pd.Index(held, dtype=object))
 
     def _columns(self, of: Sequence[Accumulator], shopper: str, items: Sequence[str], now_ms: int) -> dict[str, Floats]:
         asked = Question(self._store.visit(shopper, now_ms), items, now_ms, self.facts)
@@ -173,8 +193,10 @@ class Live:
         made = {name: one for one in self.accumulators for name in _made_by(one)}
         if feature not in made:
             raise ValueError(f"feature: {feature!r} is none of {', '.join(made)}")
-        values = self._columns([made[feature]], shopper, items, now_ms)[feature].tolist()
-        order_ = sorted((-value, item) for value, item in zip(values, items, strict=True) if value > 0)[:k]
+        check_length(k)
+        held, now_ms = self.facts.checked(items), in_ms("now_ms", now_ms)
+        values = self._columns([made[feature]], _label(shopper), held, now_ms)[feature].tolist()
+        order_ = sorted((-value, item) for value, item in zip(values, held, strict=True) if value > 0)[:k]
         return Recommendations(tuple(item for _, item in order_), tuple(-value for value, _ in order_))
 
     def top(
@@ -188,11 +210,34 @@ class Live:
             raise LiveError(
                 "top needs a shop and a SessionVector: Live(url, shop), or accumulators=[…, SessionVector(…)]"
             )
-        return self._lists.top(self._store.visit(shopper, now_ms), k, now_ms, exclude, tastes)
+        if isinstance(exclude, str):
+            raise TypeError(f"exclude: {exclude!r} is a text, which would be read letter by letter; give a list")
+        now_ms = in_ms("now_ms", now_ms)
+        return self._lists.top(self._store.visit(_label(shopper), now_ms).session, k, now_ms, exclude, tastes)
 
     def table(self, name: str) -> dict[str, int]:
-        """A table of the whole shop as it is kept, for example "popularity": whole numbers by field."""
-        return self._store.table(name)
+        """A table of the whole shop as it is kept, for example "popularity": whole numbers by field.
+
+        Empty for one that nothing came into yet. Raises `ValueError` for a name that none of these accumulators has.
+        """
+        held = self._store.table(name)
+        if not held:
+            self._check_table(name)
+        return held
+
+    def _check_table(self, name: str) -> None:
+        """Tables come and go, so their names are known by their beginnings: "trending/…"."""
+        nobody = Question(Visit(""), [], 0, self.facts)
+        mine = {one.name for one in self.accumulators}
+        wanted = {table for one in self.accumulators for table in one.wants(nobody)}
+        if name in wanted or ("/" in name and _beginning(name) in mine | set(map(_beginning, wanted))):
+            return
+        there = wanted | set(self._store.state().tables)  # all of them: it is only for who asks for a strange name
+        begun = any(table.startswith(f"{name}/") for table in there)
+        known = name in mine or ("/" in name and _beginning(name) in set(map(_beginning, there)))
+        if begun or not known:
+            names = sorted({f"{table.partition('/')[0]}/…" if "/" in table else table for table in there})
+            raise ValueError(f"name: no table is called {name!r}; there are {', '.join(names) or 'none yet'}")
 
     # -- the log ----------------------------------------------------------------------------------------------------
 
@@ -218,6 +263,9 @@ class Live:
         position and the features. A late event makes no row unless `late`: what had come before it may be what followed
         from it, so its features may know its label.
         """
+        if isinstance(event_types, str) or (strange := sorted(set(event_types) - set(EVENT_TYPES))):
+            told = f"{event_types!r} is a text" if isinstance(event_types, str) else f"{strange[0]!r} is no event type"
+            raise ValueError(f"event_types: {told}; give a list of some of {', '.join(EVENT_TYPES)}")
         past = self._in_memory(())
         newest: dict[str, Any] = {}
         rows = []
@@ -237,22 +285,24 @@ class Live:
 
         Returns the number of events. Takes as long as the log is; the shopper's own events may not come meanwhile.
         """
-        return self._store.forget(shopper)
+        return self._store.forget(_label(shopper))
 
     def expire(self, now_ms: int) -> int:
         """Delete idle shoppers' records and faded cells. Each event deletes up to ten, so this is rarely needed.
 
         The log keeps its events: a record that is needed again is made from it.
         """
-        return self._store.expire(now_ms)
+        return self._store.expire(in_ms("now_ms", now_ms))
 
     def state(self) -> State:
         """All that is alive, for comparisons."""
         return self._store.state()
 
     def close(self) -> None:
-        """Give back files and connections."""
+        """Give back files and connections. What is asked afterwards raises `LiveError`."""
         self._store.close()
+        closed: Any = _Closed()
+        self._store = closed
 
     def __enter__(self) -> Self:
         return self
@@ -263,9 +313,62 @@ class Live:
         self.close()
 
 
+class _Closed:
+    """Stands where the store was."""
+
+    def close(self) -> None:
+        """Once is enough."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise LiveError("this Live is closed; open it again: Live(url, …) with the same arguments")
+
+
+_TWO_WAYS = "Live('memory://', shop), or Live(shop=shop)"
+
+
+def _checked(accumulators: Iterable[Accumulator]) -> list[Accumulator]:
+    """Accumulators as a list. Raises `TypeError` and `ValueError` for what would do nothing, or not what it says."""
+    if isinstance(accumulators, Accumulator | type) or not isinstance(accumulators, Iterable):
+        raise TypeError(f"accumulators: {accumulators!r} is no list of them; give one: [Popularity()]")
+    held: list[Any] = list(accumulators)
+    for one in held:
+        if isinstance(one, type):
+            raise TypeError(f"accumulators: {one.__name__} is a class; make an accumulator of it: {one.__name__}()")
+        if not isinstance(one, Accumulator):
+            kind = type(one).__name__
+            raise TypeError(f"accumulators: {kind} is no accumulator; inherit from recsys_lab.realtime.Accumulator")
+        if not isinstance(getattr(one, "name", None), str):
+            raise ValueError(f"accumulators: {type(one).__name__} has no name; give it one: name = 'mine'")
+        strange = one.events if isinstance(one.events, str) else sorted(set(one.events) - set(EVENT_TYPES))
+        if strange:
+            kinds = ", ".join(EVENT_TYPES)
+            raise ValueError(f"accumulators: events of {one.name} are {one.events!r}; give a list of some of {kinds}")
+    names = [one.name for one in held]
+    if twice := sorted({one for one in names if names.count(one) > 1}):
+        raise ValueError(f"accumulators: {', '.join(twice)} is there more than once; give each one name")
+    return held
+
+
+def _label(shopper: str) -> str:
+    if not isinstance(shopper, str):
+        raise TypeError(f"shopper: {shopper!r} is no label; labels are texts: {str(shopper)!r}")
+    return shopper
+
+
+def _beginning(table: str) -> str:
+    """What a table's name begins with, as far as it is the same for all products, times and values of a key.
+
+    >>> _beginning("trending/39351"), _beginning("region=north/popularity")
+    ('trending', 'region')
+    """
+    return table.partition("/")[0].partition("=")[0]
+
+
 def _made_by(one: Accumulator) -> Sequence[str]:
     """The columns of an accumulator, by what it says of nobody and nothing."""
-    return list(one.features(Question(Visit(""), [], 0, Facts())))
+    nobody = Question(Visit(""), [], 0, Facts())
+    nobody.numbers = {table: {} for table in one.wants(nobody)}
+    return list(one.features(nobody))
 
 
 def _row(event: Event, late: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from recsys_lab.datasets import Event
 from recsys_lab.preferences import EventRules, ShopperVectors
-from recsys_lab.realtime.accumulators import Accumulator, Facts, Question, latest_products
+from recsys_lab.realtime.accumulators import Accumulator, Facts, Question, changes_of, latest_products
 from recsys_lab.realtime.state import Add, Change
 from recsys_lab.recommender import Floats
 from recsys_lab.spaces import SpaceIndex
@@ -41,7 +41,7 @@ class ByKey(Accumulator):
 
     def update(self, event: Event, facts: Facts) -> Iterator[Change]:
         prefix = self._prefix(facts.trait(event.user_id, self.key, [event]))
-        for change in self.of.update(event, facts):
+        for change in changes_of(self.of, event, facts):
             if not isinstance(change, Add):
                 raise TypeError(f"by_key: {self.of.name} changes more than sums of the shop, and those alone have keys")
             yield change._replace(table=prefix + change.table)

@@ -8,6 +8,7 @@ too: this is for one server and not for a cluster.
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -28,6 +29,7 @@ from recsys_lab.realtime.state import (
     Table,
     Taken,
     Visit,
+    from_array,
     from_json,
     record,
     sums,
@@ -110,7 +112,7 @@ class RedisStore:
 
     def take(self, event: Event, changes: Sequence[Change]) -> Taken:
         """See `Store`."""
-        return self._taken(event, self._call("take", *self._arguments(event, changes)))
+        return self._taken(event, self._call("take", self._told(event, changes)))
 
     def take_many(self, events: Sequence[Event]) -> list[Taken]:
         """See `Store`; in pages of one round trip each."""
@@ -124,7 +126,7 @@ class RedisStore:
     def _send(self, events: Sequence[Event]) -> Any:
         with self._redis.pipeline(transaction=False) as pipe:
             for event in events:
-                pipe.fcall("take" + _SUFFIX, 1, self._prefix, *self._arguments(event, self.rules.changes(event)))
+                pipe.fcall("take" + _SUFFIX, 1, self._prefix, self._told(event, self.rules.changes(event)))
             return pipe.execute()
 
     def _taken(self, event: Event, answer: Any) -> Taken:
@@ -133,8 +135,8 @@ class RedisStore:
             self._mend(event.user_id)
         return Taken(bool(new), bool(late))
 
-    def _arguments(self, event: Event, changes: Sequence[Change]) -> list[Any]:
-        """What the function `take` reads."""
+    def _told(self, event: Event, changes: Sequence[Change]) -> str:
+        """What the function `take` reads: one text, as each argument costs as much as a word of JSON many times."""
         made: list[Any] = [event.id, event.timestamp, event.user_id, event.item_id, event.event_type, event.session_id]
         made += [to_json(event), self.rules.idle_ms, self.rules.recent]
         made += ["=", "", START, event.timestamp, "first", "=", "", LAST, event.timestamp, "last"]
@@ -145,7 +147,7 @@ class RedisStore:
                 made += ["*", change.name, "", change.within_ms, ""]
             else:
                 made += ["=", "", change.field, change.n, change.how]
-        return made
+        return json.dumps([str(word) for word in made], ensure_ascii=False, separators=(",", ":"))
 
     def _mend(self, shopper: str) -> tuple[Table, Sequence[Event]]:
         """Make a shopper's record anew from the log; again while more events of theirs come."""
@@ -170,12 +172,13 @@ class RedisStore:
 
     def visit(self, shopper: str, now_ms: int) -> Visit:
         """See `Store`."""
-        last, flat, lines = self._ask("visit", shopper)
+        last, held, lines = self._ask("visit", shopper)
         if last is None or int(float(last)) + self.rules.idle_ms < now_ms:
             return Visit(shopper)
-        if flat:
-            own = {field.decode(): int(n) for field, n in zip(flat[::2], flat[1::2], strict=True)}
-            return Visit(shopper, tuple(from_json(line) for line in lines), own)
+        if held:
+            flat = json.loads(held)
+            own = dict(zip(flat[::2], map(int, flat[1::2]), strict=True))
+            return Visit(shopper, from_array(lines), own)
         own, recent = record(self._events(shopper), self.rules)
         return Visit(shopper, tuple(recent), own)
 

@@ -40,10 +40,12 @@ end
 
 local how = {add = 'HINCRBY', first = 'HSETNX', last = 'HSET'}
 
--- ARGV: id, time, shopper, product, type, session, line, longest pause, lines kept; then changes of five words each:
+-- ARGV: texts in one JSON array, which are read faster than many arguments: id, time, shopper, product, type, session,
+-- line, longest pause, lines kept; then changes of five words each:
 -- '+' table field n until, '*' name '' within '', or '=' '' field n how. Returns new, late, and whether the shopper's
 -- record has to be made anew from the log: it is then taken away, and nobody can read a wrong one.
-local function take(keys, a)
+local function take(keys, args)
+  local a = cjson.decode(args[1])
   local p, id, shopper, item, kind, session = keys[1], a[1], a[3], a[4], a[5], a[6]
   local ts, idle = tonumber(a[2]), tonumber(a[8])
   if redis.call('HEXISTS', p .. 'seen', id) == 1 then return {0, 0, 0} end
@@ -112,12 +114,14 @@ local function mend(keys, a)
   return 1
 end
 
--- Returns the time of the shopper's last event, the record and its lines, of one moment.
+-- Returns the time of the shopper's last event, the record and its lines, of one moment; each as one JSON array (the
+-- record's is empty where there is none), which a client reads faster than many answers.
 local function visit(keys, a)
   local p = keys[1]
   local newest = redis.call('ZRANGE', p .. 'mine:' .. a[1], -1, -1, 'WITHSCORES')
-  return {newest[2] or false, redis.call('HGETALL', p .. 'n:shopper/' .. a[1]),
-          redis.call('LRANGE', p .. 'recent:' .. a[1], 0, -1)}
+  local own = redis.call('HGETALL', p .. 'n:shopper/' .. a[1])
+  return {newest[2] or false, #own > 0 and cjson.encode(own) or '',
+          '[' .. table.concat(redis.call('LRANGE', p .. 'recent:' .. a[1], 0, -1), ',') .. ']'}
 end
 
 -- ARGV: shopper, the number of events known; then table, field, n: what is taken back. The stream is written anew: one

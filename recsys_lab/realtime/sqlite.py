@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from recsys_lab.realtime.state import (
     Table,
     Taken,
     Visit,
+    from_array,
     from_json,
     pairs,
     record,
@@ -52,10 +53,22 @@ _RECENT = """
 SELECT line FROM log WHERE shopper = ? AND timestamp >= ? AND kind <> 'impression'
 ORDER BY timestamp DESC, id DESC LIMIT ?
 """
-_ADD = "INSERT INTO numbers VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
-_FIRST = "INSERT OR IGNORE INTO numbers VALUES (?, ?, ?)"
+_NEAR = "SELECT line FROM log WHERE shopper = ? AND timestamp BETWEEN ? AND ? AND kind = 'clicked_on'"
+_SO_FAR = """
+SELECT (SELECT n FROM about WHERE name = 'latest'),
+       (SELECT id FROM log WHERE shopper = :shopper ORDER BY timestamp DESC, id DESC LIMIT 1),
+       (SELECT n FROM numbers WHERE tab = :record AND field = :last)
+"""
+_CHANGE = """
+INSERT INTO numbers VALUES (?1, ?2, ?3)
+ON CONFLICT DO UPDATE SET n = excluded.n + iif(?4 = 'add', n, 0) WHERE ?4 <> 'first'
+"""
 _PUT = "INSERT OR REPLACE INTO numbers VALUES (?, ?, ?)"
-_HOW = {"add": _ADD, "first": _FIRST, "last": _PUT}
+_UNTIL = (
+    "INSERT INTO alive VALUES (?, ?) ON CONFLICT DO UPDATE SET until = excluded.until WHERE until <> excluded.until"
+)
+_PAGE = 1024
+"""Bytes: an event changes some twenty rows in as many pages, and each of them is written to the disk with it."""
 _WAIT = 60  # seconds that a writer waits for the others
 _SWEEP = 10  # tables given up with each event: more than one begins, so that none are left over for long
 
@@ -80,7 +93,9 @@ class SqliteStore:
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+        db.execute(f"PRAGMA page_size={_PAGE}")  # of a file that is new
         db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA wal_autocheckpoint={(4 << 20) // _PAGE}")  # the 4 MB that are usual
         db.execute("PRAGMA synchronous=FULL")
         self._open.append(db)
         return db
@@ -89,6 +104,7 @@ class SqliteStore:
     def _write(self) -> Iterator[sqlite3.Connection]:
         """One transaction of the only writer."""
         with self._lock:
+            self._check_open()
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
                 yield self._writer
@@ -102,6 +118,7 @@ class SqliteStore:
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
         """One moment of the file, on a connection of this thread's own."""
+        self._check_open()
         db: sqlite3.Connection | None = getattr(self._mine, "db", None)
         if db is None:
             db = self._mine.db = self._connect()
@@ -110,6 +127,10 @@ class SqliteStore:
             yield db
         finally:
             db.execute("COMMIT")
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise LiveError(f"sqlite: {self.path} is closed; open it again")
 
     # -- events in --------------------------------------------------------------------------------------------------
 
@@ -128,43 +149,39 @@ class SqliteStore:
         new = db.execute(_LOG, line).rowcount
         if not new:
             return Taken(new=False, late=False)
-        db.execute("UPDATE about SET n = max(n, ?) WHERE name = 'latest'", (event.timestamp,))
-        self._apply(db, event, changes)
-        late = self._renew(db, event, changes)
-        self._sweep(db, _latest(db), _SWEEP)
-        return Taken(new=True, late=late)
-
-    def _apply(self, db: sqlite3.Connection, event: Event, changes: Sequence[Change]) -> None:
-        """The changes of the whole shop's tables."""
-        more = []
-        for change in changes:
-            if isinstance(change, Add):
-                if change.until_ms is not None:
-                    db.execute("INSERT OR REPLACE INTO alive VALUES (?, ?)", (change.table, change.until_ms))
-                more.append((change.table, change.field, change.n))
-            elif isinstance(change, Pairs):
-                around = (event.user_id, event.timestamp - change.within_ms, event.timestamp + change.within_ms)
-                near = db.execute("SELECT line FROM log WHERE shopper = ? AND timestamp BETWEEN ? AND ?", around)
-                found = pairs(event, change, (from_json(line) for (line,) in near))
-                more += [(table, field, 1) for table, field in found]
-        db.executemany(_ADD, more)
-
-    def _renew(self, db: sqlite3.Connection, event: Event, changes: Sequence[Change]) -> bool:
-        """Bring the shopper's record up to date; whether the event was late."""
         name = RECORD + event.user_id
-        newest = "SELECT id FROM log WHERE shopper = ? ORDER BY timestamp DESC, id DESC LIMIT 1"
-        late = bool(db.execute(newest, (event.user_id,)).fetchone()[0] != event.id)
-        last = db.execute("SELECT n FROM numbers WHERE tab = ? AND field = ?", (name, LAST)).fetchone()
+        now = {"shopper": event.user_id, "record": name, "last": LAST}
+        latest, newest, last = db.execute(_SO_FAR, now).fetchone()
+        if event.timestamp > latest:
+            db.execute("UPDATE about SET n = ? WHERE name = 'latest'", (event.timestamp,))
+        rows, until = self._shop(db, event, changes)
+        late = bool(newest != event.id)
         if late or last is None:
             self._put(db, name, record(self._events(db, event.user_id), self.rules)[0])
-            return late
-        if event.timestamp - last[0] > self.rules.idle_ms:
-            _drop(db, name)
-        own = [Own(START, event.timestamp, "first"), Own(LAST, event.timestamp, "last")]
-        for change in [*own, *(one for one in changes if isinstance(one, Own))]:
-            db.execute(_HOW[change.how], (name, change.field, change.n))
-        db.execute("INSERT OR REPLACE INTO alive VALUES (?, ?)", (name, event.timestamp + self.rules.idle_ms))
-        return late
+        else:
+            if event.timestamp - last > self.rules.idle_ms:
+                _drop(db, name)
+            rows += [(name, START, event.timestamp, "first"), (name, LAST, event.timestamp, "last")]
+            rows += [(name, one.field, one.n, one.how) for one in changes if isinstance(one, Own)]
+            until.append((name, event.timestamp + self.rules.idle_ms))
+        db.executemany(_CHANGE, rows)
+        db.executemany(_UNTIL, until)
+        self._sweep(db, max(latest, event.timestamp), _SWEEP)
+        return Taken(new=True, late=late)
+
+    def _shop(self, db: sqlite3.Connection, event: Event, changes: Sequence[Change]) -> tuple[list[Any], list[Any]]:
+        """What changes in the tables of the whole shop, and until when they live."""
+        rows, until = [], []
+        for change in changes:
+            if isinstance(change, Add):
+                rows.append((change.table, change.field, change.n, "add"))
+                if change.until_ms is not None:
+                    until.append((change.table, change.until_ms))
+            elif isinstance(change, Pairs):
+                around = (event.user_id, event.timestamp - change.within_ms, event.timestamp + change.within_ms)
+                near = pairs(event, change, _read_all(db.execute(_NEAR, around)))
+                rows += [(table, field, 1, "add") for table, field in near]
+        return rows, until
 
     def _put(self, db: sqlite3.Connection, name: str, own: Table) -> None:
         _drop(db, name)
@@ -174,19 +191,18 @@ class SqliteStore:
     def _events(self, db: sqlite3.Connection, shopper: str) -> list[Event]:
         """A shopper's events, in order."""
         mine = db.execute("SELECT line FROM log WHERE shopper = ? ORDER BY timestamp, id", (shopper,))
-        return [from_json(line) for (line,) in mine]
+        return list(_read_all(mine))
 
     # -- questions --------------------------------------------------------------------------------------------------
 
     def visit(self, shopper: str, now_ms: int) -> Visit:
         """See `Store`."""
         with self._read() as db:
-            last = db.execute("SELECT max(timestamp) FROM log WHERE shopper = ?", (shopper,)).fetchone()[0]
-            if last is None or last + self.rules.idle_ms < now_ms:
-                return Visit(shopper)
             own = _table(db, RECORD + shopper) or record(self._events(db, shopper), self.rules)[0]
-            lines = db.execute(_RECENT, (shopper, own[START], self.rules.recent)).fetchall()
-            return Visit(shopper, tuple(from_json(line) for (line,) in reversed(lines)), own)
+            if not own or own[LAST] + self.rules.idle_ms < now_ms:
+                return Visit(shopper)
+            latest = _read_all(db.execute(_RECENT, (shopper, own[START], self.rules.recent)))
+            return Visit(shopper, latest[::-1], own)
 
     def numbers(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, Table]:
         """See `Store`."""
@@ -295,6 +311,10 @@ class SqliteStore:
             for db in self._open:
                 db.close()
             self._open.clear()
+
+
+def _read_all(lines: Iterable[tuple[str]]) -> tuple[Event, ...]:
+    return from_array(f"[{','.join([line for (line,) in lines])}]")
 
 
 def _drop(db: sqlite3.Connection, name: str) -> None:

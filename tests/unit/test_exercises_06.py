@@ -61,6 +61,10 @@ OWN = (
             "    def features(self, asked):\n"
             "        put, out = (asked.column('change', [item + sign for item in asked.items]) for sign in '+-')\n"
             "        return {'taken_out': list((out + 1) / (put + 2))}"),
+        (5, OWN + "    def update(self, event, facts):\n        yield Add(event.event_type, event.item_id)\n"
+            "    def wants(self, asked):\n        return {kind: asked.items for kind in self.events}\n"
+            "    def features(self, asked):\n        put, out = (asked.column(kind) for kind in self.events)\n"
+            "        return {'taken_out': pd.Series((out + 1) / (put + 2), index=asked.items)}"),
     ],
 )  # fmt: skip
 def test_other_right_ways(number: int, code: str) -> None:
@@ -81,11 +85,23 @@ def test_other_right_ways(number: int, code: str) -> None:
         (3, RATES + "    return (clicks.sum() + 1) / (shown.sum() + 2)", "a rate for each rank"),
         (3, RATES + "    return clicks / 0", "should be"),
         (3, RATES + "    return (clicks + 1) / (shown + 1)", "should be"),
+        (1, ROWS + "    return [0] * (len(products) - 1) + [2]", "it is [0, 0, 0, 0, 0, 2]"),
+        (1, ROWS + "    return [None for product in products]", "it is [None, None, None, None, None, None]"),
+        (3, RATES + "    raw = clicks + 1 / shown + 2\n    mixed = raw.copy()\n"
+            "    mixed[1:-1] = (raw[:-2] + 2 * raw[1:-1] + raw[2:]) / 4\n"
+            "    mixed[0], mixed[-1] = raw[:3] @ [.5, .3, .2], raw[:-4:-1] @ [.5, .3, .2]\n    return mixed",
+            "brackets"),
         (4, SUMMARY + "    return {}", "a dictionary"),
         (4, SUMMARY + "    return {one.user_id: one.item_id for one in stream}", "a dictionary"),
         (4, SUMMARY + "    return {'zoe': (1, 'boot')}", "should say"),
         (5, "TakenOut = 0.5", "a class"),
-        (5, "class TakenOut:\n    pass", "AttributeError"),
+        (5, OWN + "    def update(self, event, facts):\n        yield Add(event.event_type, event.item_id)\n"
+            "    def features(self, asked):\n        put, out = (asked.column(kind) for kind in self.events)\n"
+            "        return {'taken_out': (out + 1) / (put + 2)}", "wants asks for none"),
+        (5, OWN + "    def update(self, event, facts):\n        yield Add(event.event_type, event.item_id)\n"
+            "    def wants(self, asked):\n        return {kind: asked.items for kind in self.events}\n"
+            "    def features(self, asked):\n        return {'taken_out': 0.5}", "is one number, 0.5"),
+        (5, "class TakenOut:\n    pass", "inherit from Accumulator"),
         (5, OWN + "    def update(self, event, facts):\n        yield event.item_id", "stopped with"),
         (5, OWN + "    kept = {}\n    def update(self, event, facts):\n"
             "        mine = self.kept.setdefault(event.item_id, [0, 0])\n"

@@ -32,6 +32,7 @@ from recsys_lab.spaces import CategorySpace, SpaceIndex
 from tests.realtime_streams import SHOP, accumulators, live, streams
 
 HOUR = 3_600_000
+T = 20_000 * DAY_MS  # a midnight: cells of half a day begin there
 
 
 def happened(kind: str, item: str, at: int, shopper: str = "u", session: str = "1", **attr: str | int) -> Event:
@@ -48,7 +49,7 @@ def of(*accumulators: Accumulator, events: list[Event]) -> Live:
     return shop
 
 
-def column(shop: Live, feature: str, items: str = "abcd", now: int = 10 * DAY_MS, shopper: str = "u") -> list[float]:
+def column(shop: Live, feature: str, items: str = "abcd", now: int = DAY_MS, shopper: str = "u") -> list[float]:
     return [float(value) for value in shop.features(shopper, list(items), now)[feature].round(6)]
 
 
@@ -62,10 +63,11 @@ def test_counts_of_the_shop() -> None:
 
 
 def test_trending_halves_with_every_half_life() -> None:
-    shop = of(Trending(DAY_MS), events=[click("a", 0), click("a", 1), click("b", 2 * DAY_MS), click("b", DAY_MS)])
-    assert column(shop, "trending", now=2 * DAY_MS) == [2 / 4, 1 + 1 / 2, 0, 0]
-    assert column(shop, "trending", now=5 * DAY_MS) == [0, 1 / 8 + 1 / 16, 0, 0]
-    assert column(shop, "trending", now=DAY_MS) == [1, 1, 0, 0]  # a click that is yet to come does not count
+    events = [click("a", T), click("a", T + 1), click("b", T + 2 * DAY_MS), click("b", T + DAY_MS)]
+    shop = of(Trending(DAY_MS), events=events)
+    assert column(shop, "trending", now=T + 2 * DAY_MS) == [2 / 4, 1 + 1 / 2, 0, 0]
+    assert column(shop, "trending", now=T + 5 * DAY_MS) == [0, 1 / 8 + 1 / 16, 0, 0]
+    assert column(shop, "trending", now=T + DAY_MS) == [1, 1, 0, 0]  # a click that is yet to come does not count
 
 
 def test_click_rates_are_smoothed_and_mixed_over_ranks() -> None:
@@ -126,14 +128,15 @@ def test_what_a_shopper_did_by_what_the_product_is() -> None:
 
 
 def test_the_visit_and_the_past() -> None:
-    events = [click("a", 0), click("b", DAY_MS, session="2"), click("a", DAY_MS + 4000, session="2")]
+    events = [click("a", T), click("b", T + DAY_MS, session="2"), click("a", T + DAY_MS + 4000, session="2")]
     shop = of(LastProducts(), Session(), FirstSeen(), events=events)
-    now = DAY_MS + 10_000
+    past = DAY_MS + 10_000
+    now = T + past
     assert column(shop, "last_products", now=now) == [1, 2, 0, 0]
     assert column(shop, "session_events", now=now) == [2, 2, 2, 2]
     assert column(shop, "session_seconds", now=now) == [10, 10, 10, 10]
-    assert column(shop, "first_came", now=now)[0] == pytest.approx(now / DAY_MS, abs=1e-6)
-    assert column(shop, "first_met", now=now) == pytest.approx([now / DAY_MS, 10_000 / DAY_MS, -1, -1], abs=1e-6)
+    assert column(shop, "first_came", now=now)[0] == pytest.approx(past / DAY_MS, abs=1e-6)
+    assert column(shop, "first_met", now=now) == pytest.approx([past / DAY_MS, 10_000 / DAY_MS, -1, -1], abs=1e-6)
     assert column(shop, "first_came", now=now, shopper="nobody") == [-1] * 4
 
 
@@ -216,9 +219,9 @@ def test_a_late_event_makes_no_row() -> None:
         shop.take_many(events)
         assert shop.training_rows()["timestamp"].tolist() == [0, 50]
         told = shop.training_rows(["clicked_on"], late=True)
+        assert shop.training_rows(["impression"]).empty
     assert told["late"].tolist() == [False, True]
     assert told["conversion"].tolist() == [0.5, 1.0]  # and so they do
-    assert shop.training_rows(["impression"]).empty
 
 
 def test_features_after_the_update_know_the_label() -> None:
