@@ -11,7 +11,7 @@ stay right on average. Their intervals take one unit's rows to be independent of
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -50,12 +50,17 @@ class Logged:
     units: NDArray[Any]
 
     def __post_init__(self) -> None:
+        if np.ndim(self.propensities) == 0 and pd.isna(self.propensities):  # None: the same as a None for each row
+            object.__setattr__(self, "propensities", np.full(np.size(self.shown), np.nan))
         for name in ("rewards", "propensities"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
         object.__setattr__(self, "arms", tuple(self.arms))
         object.__setattr__(self, "shown", np.asarray(self.shown, dtype=object))
         object.__setattr__(self, "units", np.asarray(self.units))
-        lengths = {name: len(getattr(self, name)) for name in ("shown", "rewards", "propensities", "units")}
+        lengths = {name: np.size(getattr(self, name)) for name in ("shown", "rewards", "propensities", "units")}
+        for name in lengths:
+            if getattr(self, name).ndim != 1:
+                raise BanditError(f"{name}: shape {getattr(self, name).shape}; give a list of one for each choice")
         if len(set(lengths.values())) > 1 or not lengths["shown"]:
             raise BanditError(f"logged: {lengths}; give one of each for every choice, and at least one choice")
         _ = self.at  # checks the labels
@@ -93,6 +98,10 @@ class Estimate:
     count: Floats
     weights: Floats
     units: NDArray[Any]
+    unseen: str = ""
+    """What the policy would show and the log never does, in words; empty when there is nothing of the kind."""
+    weighed: bool = True
+    """Whether `weights` are target/propensity, whose mean should be 1."""
 
     @property
     def mean(self) -> float:
@@ -121,9 +130,26 @@ class Estimate:
         low, high = np.percentile(means, [2.5, 97.5])
         return Interval(self.mean, float(low), float(high))
 
+    def weight_interval(self) -> Interval:
+        """The mean weight with its 95 % interval, whole units drawn with replacement."""
+        return Estimate("weights", self.weights, np.ones(len(self.weights)), self.weights, self.units).interval()
+
+    @property
+    def warning(self) -> str:
+        """Why the estimate is not to be trusted, in words: arms never shown, a mean weight that is not 1; or empty."""
+        told = [self.unseen] if self.unseen else []
+        span = self.weight_interval() if self.weighed else None
+        if span is not None and not span.low - _ROUNDING <= 1 <= span.high + _ROUNDING:
+            told.append(
+                f"the mean weight is {span} and should be 1: the propensities are wrong, or the log lacks some of what"
+                f" this policy would show"
+            )
+        return "; ".join(told)
+
     def __str__(self) -> str:
         worth = f"mean weight {self.mean_weight:.2f}, worth {self.effective:.0f} choices"
-        return f"{self.name}: {self.interval()} ({worth})"
+        warning = self.warning
+        return f"{self.name}: {self.interval()} ({worth})" + (f"\n  Careful: {warning}." if warning else "")
 
 
 def ips(logged: Logged, target: Floats) -> Estimate:
@@ -137,19 +163,19 @@ def ips(logged: Logged, target: Floats) -> Estimate:
     1.0
     """
     weights = importance(logged, target)
-    return _estimate("IPS", logged, weights, weights * logged.rewards)
+    return _estimate("IPS", logged, target, weights, weights * logged.rewards)
 
 
 def snips(logged: Logged, target: Floats) -> Estimate:
     """Self-normalised IPS: Σw·r / Σw (Swaminathan and Joachims, 2015). A little biased, less spread."""
     weights = importance(logged, target)
-    return _estimate("SNIPS", logged, weights, weights * logged.rewards, weights)
+    return _estimate("SNIPS", logged, target, weights, weights * logged.rewards, weights)
 
 
 def direct(logged: Logged, target: Floats, rewards: Floats) -> Estimate:
     """The reward model alone: the mean of Σ target·model over the arms. As biased as the model is."""
     weights = importance(logged, target)
-    return _estimate("direct", logged, weights, (target * _model(logged, rewards)).sum(axis=1))
+    return _estimate("direct", logged, target, weights, (target * _model(logged, rewards)).sum(axis=1))
 
 
 def doubly_robust(logged: Logged, target: Floats, rewards: Floats) -> Estimate:
@@ -160,7 +186,7 @@ def doubly_robust(logged: Logged, target: Floats, rewards: Floats) -> Estimate:
     """
     weights, model = importance(logged, target), _model(logged, rewards)
     error = logged.rewards - model[np.arange(len(logged)), logged.at]
-    return _estimate("DR", logged, weights, (target * model).sum(axis=1) + weights * error)
+    return _estimate("DR", logged, target, weights, (target * model).sum(axis=1) + weights * error)
 
 
 def without_propensities(logged: Logged, target: Floats) -> Estimate:
@@ -169,7 +195,7 @@ def without_propensities(logged: Logged, target: Floats) -> Estimate:
     It takes the running policy's choices for a fair sample. They are not: it showed an arm to those who would like it.
     """
     chance = _target(logged, target)[np.arange(len(logged)), logged.at]
-    return _estimate("no propensities", logged, chance, chance * logged.rewards, chance)
+    return replace(_estimate("no propensities", logged, target, chance, chance * logged.rewards, chance), weighed=False)
 
 
 def compare(logged: Logged, target: Floats, rewards: Floats | None = None) -> pd.DataFrame:
@@ -204,19 +230,21 @@ def check_weights(logged: Logged, target: Floats, few: float = 30.0) -> Interval
     rows are worth fewer than `few` choices.
     """
     weights = importance(logged, target)
-    checked = Estimate("weights", weights, np.ones(len(logged)), weights, logged.units)
+    checked = Estimate("weights", weights, np.ones(len(logged)), weights, logged.units, _unseen(logged, target))
     mean = checked.interval()
     if abs(mean.mean - 1) > _FAR * (mean.high - mean.low) / 2 + _ROUNDING:
         warnings.warn(
             f"weights: their mean is {mean}, and should be 1: the propensities are wrong, or the log never shows some"
-            f" of what the policy would; log choices with an epsilon above 0, and the probability of each",
+            f" of what the policy would; the brackets are the 95 % interval; {checked.unseen}{checked.unseen and '; '}"
+            f"log choices with an epsilon above 0, and the probability of each",
             WeightWarning,
             stacklevel=2,
         )
     elif checked.effective < few:
         warnings.warn(
-            f"weights: {len(logged)} rows are worth {checked.effective:.0f} choices of this policy; ask about a policy"
-            f" nearer to the one that ran, about fewer arms, or take a longer log",
+            f"weights: {len(logged)} rows are worth {checked.effective:.0f} choices of this policy; their mean weight"
+            f" with its 95 % interval is {mean}; ask about a policy nearer to the one that ran, about fewer arms, or"
+            f" take a longer log",
             WeightWarning,
             stacklevel=2,
         )
@@ -224,6 +252,7 @@ def check_weights(logged: Logged, target: Floats, few: float = 30.0) -> Interval
 
 
 _ROUNDING = 1e-4  # propensities are often logged with few digits
+_UNSEEN = 0.01  # a policy with a little chance for every arm gives some to arms that a short log happens to lack
 _FAR = 1.5  # half widths of the 95 % interval: nearly three standard errors, so that a right log is rarely accused
 
 
@@ -285,12 +314,27 @@ def _model(logged: Logged, expected: Any) -> Floats:
     return rewards
 
 
-def _estimate(name: str, logged: Logged, weights: Floats, gain: Floats, count: Floats | None = None) -> Estimate:
+def _unseen(logged: Logged, target: Any) -> str:
+    """In words, the arms that no row shows and their share of the policy's choices; empty up to one in a hundred."""
+    never = np.flatnonzero(np.bincount(logged.at, minlength=len(logged.arms)) == 0)
+    shares = _target(logged, target)[:, never].mean(axis=0)
+    if shares.sum() <= _UNSEEN:
+        return ""
+    wanted = never[np.argsort(-shares, kind="stable")][: np.count_nonzero(shares)]
+    names = ", ".join(repr(logged.arms[arm]) for arm in wanted[:3])
+    more = f" and {len(wanted) - 3} more arms" if len(wanted) > 3 else ""
+    return f"the log never shows {names}{more}, which this policy would in {shares.sum():.0%} of its choices"
+
+
+def _estimate(
+    name: str, logged: Logged, target: Floats, weights: Floats, gain: Floats, count: Floats | None = None
+) -> Estimate:
     if not weights.any() and name != "direct":
         raise BanditError(
             f"{name}: the log never shows what the policy would (every weight is 0); it cannot be judged on this log"
         )
-    return Estimate(name, gain, np.ones(len(logged)) if count is None else count, weights, logged.units)
+    counts = np.ones(len(logged)) if count is None else count
+    return Estimate(name, gain, counts, weights, logged.units, _unseen(logged, target))
 
 
 def _first(flags: NDArray[np.bool_]) -> int:

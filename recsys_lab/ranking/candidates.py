@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recsys_lab.datasets import Shop
-from recsys_lab.ranking.sources import Sources
+from recsys_lab.ranking.sources import Sources, check_sources
 from recsys_lab.recommender import Context, Floats, Labels, Rows, ScoringRecommender, top_k
 
 _CELLS = 2_000_000  # scores of one source held at once
@@ -58,8 +58,7 @@ class CandidateSources(ScoringRecommender):
         self.each = each
 
     def _learn(self, shop: Shop) -> None:
-        if not self.sources:
-            raise ValueError("sources: there is none; give one or more, as {'popular': Source(Popular, 'counts')}")
+        check_sources(self.sources)
         if self.each is not None and self.each < 1:
             raise ValueError(f"each: {self.each} nominates nothing; give 1 or more, or None for every product")
         self.models_ = {name: source.make().fit(shop) for name, source in self.sources.items()}

@@ -45,7 +45,8 @@ def replay(past: Shop, coming: Shop, task: str) -> Examples:
     """The questions of the visits of `coming`, as the boards ask them; nothing in them is from later.
 
     "home": one at the start of each visit that had something of worth, with its gains. "next" and "clickstream": the
-    next click, other than the open product. "sessions": the next click, whichever it is.
+    next click, other than the open product. "sessions": the next click, whichever it is. Visits that ask nothing give
+    no examples.
     """
     if task == "home":
         board = home_board(past, coming)
@@ -54,6 +55,9 @@ def replay(past: Shop, coming: Shop, task: str) -> Examples:
     if task == "sessions":
         return _next_of_any(past, coming)
     if task in TASKS:
+        clicks = coming.events[coming.events["event_type"] == "clicked_on"]
+        if not (clicks.groupby("session_id")["item_id"].nunique() > 1).any():
+            return Examples([], [])  # a board refuses to be without questions; a log may be
         board = next_board(past, coming)
         return Examples(board.contexts, board.truth or ())
     raise ValueError(f"task: {task!r} is none of {', '.join(TASKS)}; use one of these")

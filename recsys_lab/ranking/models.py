@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from recsys_lab.recommender import Floats, Rows
+from recsys_lab.recommender import Floats, NotFittedError, Rows
 
 INSTALL = 'python -m pip install "lightgbm>=4.5,<5"   (on macOS first: brew install libomp)'
 """The line that installs what LambdaMART needs."""
@@ -36,13 +36,14 @@ class ListwiseLogistic:
     def fit(self, table: Floats, gains: Floats, start: Rows) -> Self:
         """Learn from candidates [n, features] with gains [n]; list i is [start[i], start[i + 1]).
 
-        By Newton's method, halving a step that goes too far.
+        By Newton's method, halving a step that goes too far. Raises `ValueError` for tables, gains and starts that do
+        not fit together, for numbers that are not finite, and for a list in which nothing was wanted.
         """
         if self.l2 < 0 or self.rounds < 1 or self.most < 1:
             raise ValueError(
                 f"l2, rounds, most: {self.l2}, {self.rounds} and {self.most}; give 0 or more, and 1 or more"
             )
-        table, gains, start = _some(table, gains, start, self.most)
+        table, gains, start = _some(*_checked(table, gains, start), self.most)
         self.mean_ = table.mean(axis=0, dtype=np.float64)
         spread = table.std(axis=0, dtype=np.float64)
         self.spread_ = np.where(spread > 1e-9, spread, 1.0)
@@ -84,6 +85,7 @@ class ListwiseLogistic:
 
     def score(self, table: Floats, start: Rows) -> Floats:
         """w·x of each candidate; [n]. (Where the lists start makes no difference to a line.)"""
+        _fitted(self, "weights_")
         line = self.weights_ / self.spread_
         return np.asarray(table.astype(np.float64) @ line) - float(self.mean_ @ line)
 
@@ -92,6 +94,7 @@ class ListwiseLogistic:
 
         The whole list may be moved without changing its order, so only what tells candidates apart is a reason.
         """
+        _fitted(self, "weights_")
         x = table.astype(np.float64)
         return np.asarray((x - x.mean(axis=0)) * (self.weights_ / self.spread_))
 
@@ -117,7 +120,11 @@ class LambdaMART:
     random_state: int = 0
 
     def fit(self, table: Floats, gains: Floats, start: Rows) -> Self:
-        """Learn from candidates [n, features] with gains [n]; list i is [start[i], start[i + 1])."""
+        """Learn from candidates [n, features] with gains [n]; list i is [start[i], start[i + 1]).
+
+        Raises `ValueError` as `ListwiseLogistic.fit` does.
+        """
+        table, gains, start = _checked(table, gains, start)
         lightgbm = _lightgbm()
         self.line_ = ListwiseLogistic(self.l2).fit(table, gains, start)
         line = self.line_.score(table, start)
@@ -151,6 +158,7 @@ class LambdaMART:
 
     def score(self, table: Floats, start: Rows) -> Floats:
         """The sum of line and trees for each candidate of lists that start there; [n]."""
+        _fitted(self, "booster_")
         line = self.line_.score(table, start)
         first, _ = self._first(line, start)
         scores = line - _BEHIND
@@ -167,6 +175,7 @@ class LambdaMART:
 
         Of those behind the first `deep`, what the line says.
         """
+        _fitted(self, "booster_")
         terms = self.line_.terms(table)
         first, _ = self._first(self.line_.score(table, np.array([0, len(table)])), np.array([0, len(table)]))
         trees = self._trees(table[first], pred_contrib=True)[:, :-1]
@@ -178,6 +187,44 @@ Model = ListwiseLogistic | LambdaMART
 
 _BEHIND = 1e3
 _LISTS = 200  # looked at together: 40,000 rows or so
+
+
+def _fitted(model: Model, learned: str) -> None:
+    if not hasattr(model, learned):
+        raise NotFittedError(
+            f"{type(model).__name__} has not learned anything yet: call .fit(table, gains, start) first"
+        )
+
+
+def _checked(table: Any, gains: Any, start: Any) -> tuple[Floats, Floats, Rows]:
+    """The same as arrays, or one clear error."""
+    table, gains, start = np.asarray(table), np.asarray(gains, dtype=np.float64), np.asarray(start)
+    if table.ndim != 2 or not len(table) or table.dtype.kind not in "fiub":
+        raise ValueError(f"table: {table.dtype} of shape {table.shape}; give numbers, a row a candidate [n, features]")
+    if gains.shape != (len(table),):
+        raise ValueError(f"gains: shape {gains.shape} for {len(table)} candidates; give one number for each")
+    whole = start.ndim == 1 and len(start) > 1 and start.dtype.kind in "iu"
+    if not whole or start[0] != 0 or start[-1] != len(table) or (np.diff(start) < 1).any():
+        raise ValueError(
+            f"start: {start} for {len(table)} candidates; give where each list begins and the last one ends: whole"
+            f" numbers from 0 up to {len(table)}, each larger than the one before"
+        )
+    if not (finite := np.isfinite(table)).all():
+        row, column = np.argwhere(~finite)[0]
+        raise ValueError(
+            f"table: feature {column} of candidate {row} is {table[row, column]} (both counted from 0); give a finite"
+            f" number, a mean or 0 where nothing is known"
+        )
+    if not (np.isfinite(gains) & (gains >= 0)).all():
+        row = int(np.argmin(np.isfinite(gains) & (gains >= 0)))
+        raise ValueError(f"gains: candidate {row} (counted from 0) has {gains[row]}; give finite numbers of 0 or more")
+    empty = np.add.reduceat(gains, start[:-1]) == 0
+    if empty.any():
+        raise ValueError(
+            f"gains: all are 0 in {empty.sum()} of {len(empty)} lists (list {int(np.argmax(empty))}, counted from 0, is"
+            f" the first); a list in which nothing was wanted teaches nothing: leave it out"
+        )
+    return table, gains, start
 
 
 def _some(table: Floats, gains: Floats, start: Rows, most: int) -> tuple[Floats, Floats, Rows]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from recsys_lab.ranking.candidates import CandidateSources, Pool
 from recsys_lab.ranking.examples import TASKS, Examples, cut_at, replay
 from recsys_lab.ranking.features import Extra, Features
 from recsys_lab.ranking.models import ListwiseLogistic, Model
-from recsys_lab.ranking.sources import SOURCES, Sources
+from recsys_lab.ranking.sources import SOURCES, Sources, check_sources
 from recsys_lab.recommender import Context, Floats, NotFittedError, Recommendations, Rows, ScoringRecommender
 
 LEVEL = "level of the list"
@@ -115,14 +115,30 @@ class Ranker(ScoringRecommender):
         self.force_targets = force_targets
         self.random_state = random_state
 
-    def _learn(self, shop: Shop) -> None:
+    def _check(self) -> None:
         if self.task not in TASKS:
             raise ValueError(f"task: {self.task!r} is none of {', '.join(TASKS)}; use one of these")
         if self.examples < 1:
             raise ValueError(f"examples: {self.examples} teaches nothing; give at least 1")
+        if self.sources is not None:
+            check_sources(self.sources)
+        if self.model is not None and (isinstance(self.model, type) or not is_dataclass(self.model)):
+            raise TypeError(
+                f"model: {self.model!r} is no model that was made; give ListwiseLogistic() or LambdaMART(), with the"
+                f" brackets, or None for the first"
+            )
+
+    def _learn(self, shop: Shop) -> None:
+        self._check()
         self.cut_ = cut_at(shop, self.share)
         past, coming = shop.between(None, self.cut_), shop.between(self.cut_, None)
         asked = replay(past, coming, self.task).sample(self.examples, self.random_state)
+        if not asked.contexts:
+            needed = "nobody clicked, carted or bought" if self.task == "home" else "no visit has a next click"
+            raise ValueError(
+                f"shop: in the last {self.share:.0%} of its visits {needed}, so there is no question to learn from;"
+                f" give a log of longer visits, or a larger share"
+            )
         stage = self._stage().fit(past)
         table, gains, start = self._table(stage, asked)
         self.names_ = stage.features_.names_
@@ -175,13 +191,15 @@ class Ranker(ScoringRecommender):
 
         Counted from the mean of the candidates, so a row adds up to how far the product stands above or below it.
         """
-        if not hasattr(self, "stage_"):
-            raise NotFittedError("Ranker has not learned anything yet: call .fit(shop) first")
+        self._fitted()
         ((pool, table),) = self.stage_.tables([context])
         return pd.DataFrame(self.model_.terms(table), index=pd.Index(pool.ids(0)), columns=list(self.names_))
 
     def importance(self, contexts: Sequence[Context]) -> pd.Series[float]:
         """How much each feature moves the scores of these contexts: the mean of its terms' sizes, largest first."""
+        self._fitted()
+        if not len(contexts):
+            raise ValueError("contexts: there is none; give one or more, of those that the ranker serves")
         sums = [self.terms(context).abs().mean() for context in contexts]
         return pd.concat(sums, axis=1).mean(axis=1).sort_values(ascending=False, kind="stable")
 
@@ -191,6 +209,7 @@ class Ranker(ScoringRecommender):
         That is a mismatch of its own, since the model learned from other pools: how many sources nominated a product
         then means something else. For measuring such mistakes; else fit with the size that serves.
         """
+        self._fitted()
         other, stage = copy(self), copy(self.stage_)
         stage.sources_ = copy(stage.sources_)
         other.each = stage.each = stage.sources_.each = each
@@ -199,5 +218,9 @@ class Ranker(ScoringRecommender):
 
     def candidates(self, contexts: Sequence[Context]) -> Iterator[Pool]:
         """The pools that serving would rank."""
-        for pool, _ in self.stage_.tables(contexts):
-            yield pool
+        self._fitted()
+        return (pool for pool, _ in self.stage_.tables(contexts))
+
+    def _fitted(self) -> None:
+        if not hasattr(self, "stage_"):
+            raise NotFittedError(f"{type(self).__name__} has not learned anything yet: call .fit(shop) first")

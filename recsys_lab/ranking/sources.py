@@ -31,13 +31,37 @@ class Source:
     `scale` says what its scores are, so that they can be compared between shoppers and between logs of other sizes:
     "counts" of what happened, "votes" that add up (both: 0 = no evidence, and nothing is nominated for it), or
     "likeness", which any two products have.
+
+    Raises `TypeError` for a `make` that cannot be called, `ValueError` for another `scale`.
     """
 
     make: Callable[[], ScoringRecommender]
     scale: Literal["counts", "votes", "likeness"] = "votes"
 
+    def __post_init__(self) -> None:
+        if not callable(self.make):
+            raise TypeError(
+                f"make: {self.make!r} cannot be called; give the class of the model, or partial(class, setting)"
+            )
+        if self.scale not in ("counts", "votes", "likeness"):
+            raise ValueError(f"scale: {self.scale!r} is none of counts, votes, likeness; say what the scores are")
+
 
 Sources = Mapping[str, Source]
+
+
+def check_sources(sources: Any) -> None:
+    """Raise `TypeError` for what is no mapping of names to `Source`, `ValueError` for an empty one."""
+    example = 'as {"popular": Source(Popular, "counts")}'
+    if not isinstance(sources, Mapping):
+        raise TypeError(f"sources: {sources!r} maps no name to a source; give a dict, {example}")
+    if not sources:
+        raise ValueError(f"sources: there is none; give one or more, {example}")
+    for name, source in sources.items():
+        if not isinstance(source, Source):
+            raise TypeError(
+                f"sources: {name!r} is {source!r}, which is no Source; wrap the class of the model, {example}"
+            )
 
 
 class Seen(ScoringRecommender):

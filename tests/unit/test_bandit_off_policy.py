@@ -31,6 +31,7 @@ from recsys_lab.bandit import (
     without_propensities,
 )
 from recsys_lab.datasets import Shop
+from recsys_lab.evaluation.bootstrap import Interval
 
 ARMS = ("a", "b")
 
@@ -212,12 +213,45 @@ def test_a_greedy_log_cannot_judge_others() -> None:
             estimate(only_b, np.tile([1.0, 0.0], (10, 1)))
 
 
+def test_an_estimate_says_what_the_log_does_not_have() -> None:
+    """Half of the policy's choices are an arm that was never shown: what is left looks perfectly sure."""
+    log = Logged(("a", "b", "c"), ["a", "b"] * 50, [1, 1] * 50, [0.5] * 100, range(100))
+    target, model = np.tile([0.25, 0.25, 0.5], (100, 1)), np.full((100, 3), 0.5)
+    for found in (ips(log, target), snips(log, target), direct(log, target, model), doubly_robust(log, target, model)):
+        assert found.warning.startswith("the log never shows 'c', which this policy would in 50% of its choices; ")
+        assert "the mean weight is 0.5000 [0.5000, 0.5000] and should be 1" in found.warning
+        assert str(found).endswith(f"Careful: {found.warning}.")
+    assert snips(log, target).interval() == Interval(1.0, 1.0, 1.0)
+    agreed = without_propensities(log, target)  # its weights are no ratios, so their mean says nothing
+    assert agreed.warning == "the log never shows 'c', which this policy would in 50% of its choices"
+    with pytest.warns(WeightWarning, match=r"0\.5000 \[0\.5000, 0\.5000\].*95 % interval; the log never shows 'c'"):
+        check_weights(log, target)
+
+
+def test_an_estimate_with_support_is_not_accused() -> None:
+    log, chance = drawn(500, seed=0)
+    for found in (ips(log, chance), snips(log, chance), without_propensities(log, chance)):
+        assert found.warning == "" and "Careful" not in str(found) and "\n" not in str(found)
+    arms = (*ARMS, "never")  # one choice in two hundred: too little to tell
+    wider = Logged(arms, log.shown, log.rewards, log.propensities, log.units)
+    assert snips(wider, np.column_stack([chance * 0.995, np.full(500, 0.005)])).unseen == ""
+
+
+def test_a_mean_weight_that_is_not_one_is_told_with_its_interval() -> None:
+    """Every arm was shown, but to the second kind never a: only the weights can tell."""
+    log, _ = drawn(1000, 2, running=np.eye(2))
+    found = snips(log, np.tile([1.0, 0.0], (1000, 1)))
+    span = found.weight_interval()
+    assert span.high < 1 and found.unseen == ""
+    assert found.warning.startswith(f"the mean weight is {span} and should be 1")
+
+
 def test_few_effective_choices_are_told() -> None:
     """A log of many arms holds few rows of one of them."""
     arms, rng = tuple(f"p{n}" for n in range(100)), np.random.default_rng(0)
     shown = rng.integers(100, size=1000)
     log = Logged(arms, np.array(arms, dtype=object)[shown], rng.random(1000) < 0.2, np.full(1000, 0.01), range(1000))
-    with pytest.warns(WeightWarning, match="worth 1?[0-9] choices"):
+    with pytest.warns(WeightWarning, match=r"worth 1?[0-9] choices .* 95 % interval is [0-9.]+ \[[0-9.]+, [0-9.]+\]"):
         check_weights(log, np.tile(np.arange(100) == 5, (1000, 1)).astype(float))
 
 
@@ -225,6 +259,10 @@ def test_few_effective_choices_are_told() -> None:
     ("changes", "error", "rule"),
     [
         ({"propensities": [0.5, np.nan]}, PropensityError, r"1 of 2 rows have none \(row 1"),
+        ({"propensities": None}, PropensityError, r"2 of 2 rows have none \(row 0"),
+        ({"propensities": [None, None]}, PropensityError, r"2 of 2 rows have none \(row 0"),
+        ({"propensities": 0.5}, BanditError, r"propensities: shape \(\); give a list"),
+        ({"units": "u"}, BanditError, r"units: shape \(\); give a list"),
         ({"propensities": [0.5, 0.0]}, PropensityError, "row 1 has 0.0"),
         ({"propensities": [-0.1, 0.5]}, PropensityError, "row 0 has -0.1"),
         ({"propensities": [1.2, 0.5]}, PropensityError, "none is above 1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from recsys_lab.ranking import (
     replay,
 )
 from recsys_lab.ranking.sources import Backoff, KindMarkov, Seen
-from recsys_lab.recommender import Context
+from recsys_lab.recommender import Context, NotFittedError
 
 QUICK = {
     "popular": Source(Popular, "counts"),
@@ -123,6 +124,25 @@ class TestCandidates:
 
 
 class TestSources:
+    def test_a_source_says_what_is_wrong_with_it(self) -> None:
+        with pytest.raises(ValueError, match="scale: 'blah' is none of counts, votes, likeness"):
+            Source(Popular, "blah")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"make: .* cannot be called; give the class"):
+            Source(Popular())  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        ("sources", "error", "rule"),
+        [
+            ({"popular": Popular}, TypeError, "sources: 'popular' is .*no Source; wrap the class"),
+            (["popular"], TypeError, r"sources: \['popular'\] maps no name to a source; give a dict"),
+            ({}, ValueError, "sources: there is none; give one or more"),
+        ],
+    )
+    def test_sources_that_are_none(self, ring: Shop, sources: Any, error: type[Exception], rule: str) -> None:
+        for model in (Ranker("sessions", sources), CandidateSources(sources), Stage(sources)):
+            with pytest.raises(error, match=rule):
+                model.fit(ring)
+
     def test_backoff_is_interpolated_by_hand(self) -> None:
         shop = Shop.from_sessions([["a", "b", "c"], ["a", "b", "c"], ["x", "b", "d"]])
         model = Backoff(order=2, prior=1.0).fit(shop)
@@ -291,6 +311,37 @@ class TestModels:
         with pytest.raises(ValueError, match="l2, rounds, most"):
             ListwiseLogistic(l2=-1).fit(x, gains, start)
 
+    @pytest.mark.parametrize("kind", [ListwiseLogistic, LambdaMART])
+    def test_what_no_model_can_learn_from(self, kind: Any) -> None:
+        x, gains, start = self.lists(count=4)
+        unknown, infinite, nothing, less, one = x.copy(), x.copy(), gains.copy(), gains.copy(), gains.copy()
+        unknown[7, 2], infinite[3, 0], less[4], one[4] = np.nan, np.inf, -1.0, np.nan
+        nothing[5:10] = 0
+        bad: list[tuple[Any, Any, Any, str]] = [
+            (x, np.zeros(20), start, "gains: all are 0 in 4 of 4 lists"),
+            (x, nothing, start, r"gains: all are 0 in 1 of 4 lists \(list 1, counted from 0"),
+            (unknown, gains, start, "table: feature 2 of candidate 7 is nan"),
+            (infinite, gains, start, "table: feature 0 of candidate 3 is inf"),
+            (x[:, 0], gains, start, r"table: float32 of shape \(20,\); give numbers"),
+            (x[:0], gains[:0], start, "table: float32 of shape"),
+            (x, gains[:19], start, r"gains: shape \(19,\) for 20 candidates"),
+            (x, less, start, "gains: candidate 4 .* has -1"),
+            (x, one, start, "gains: candidate 4 .* has nan"),
+            (x, gains, start[:-1], "start: .* for 20 candidates; give where each list begins"),
+            (x, gains, start[1:], "start: .* for 20 candidates"),
+            (x, gains, [0, 5, 5, 20], "start: .* each larger than the one before"),
+            (x, gains, start.astype(float), "start: .* whole numbers"),
+        ]
+        for table, wanted, begins, rule in bad:
+            with pytest.raises(ValueError, match=rule):
+                kind().fit(table, wanted, begins)
+
+    @pytest.mark.parametrize("kind", [ListwiseLogistic, LambdaMART])
+    def test_a_model_that_has_not_learned_says_so(self, kind: Any) -> None:
+        for ask in (lambda: kind().score(np.ones((2, 1)), np.array([0, 2])), lambda: kind().terms(np.ones((2, 1)))):
+            with pytest.raises(NotFittedError, match=rf"{kind.__name__} has not learned .* call \.fit\(table, gains"):
+                ask()
+
     def test_trees_learn_what_a_line_cannot(self) -> None:
         pytest.importorskip("lightgbm")
         rng = np.random.default_rng(0)
@@ -311,6 +362,38 @@ class TestModels:
 
 
 class TestRanker:
+    @pytest.mark.parametrize("model", [ListwiseLogistic, "lambdamart", Markov()])
+    def test_a_model_is_given_made(self, ring: Shop, model: Any) -> None:
+        with pytest.raises(
+            TypeError, match=r"model: .* give ListwiseLogistic\(\) or LambdaMART\(\), with the brackets"
+        ):
+            Ranker("sessions", QUICK, model).fit(ring)
+
+    @pytest.mark.parametrize("task", ["next", "sessions", "clickstream"])
+    def test_visits_of_one_click_ask_nothing(self, task: str) -> None:
+        shop = Shop.from_sessions([["a"], ["b"], ["c"]] * 20)
+        with pytest.raises(ValueError, match=r"shop: in the last 15% of its visits no visit .* no question to learn"):
+            Ranker(task, QUICK).fit(shop)
+        assert Ranker("home", QUICK).fit(shop).learned_from_["examples"] > 0  # but each of them was opened
+
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            lambda ranker: ranker.serving(3),
+            lambda ranker: ranker.candidates([Context(None, 0)]),
+            lambda ranker: ranker.importance([Context(None, 0)]),
+            lambda ranker: ranker.terms(Context(None, 0)),
+            lambda ranker: ranker.recommend(Context(None, 0)),
+        ],
+    )
+    def test_before_it_is_fitted(self, ask: Any) -> None:
+        with pytest.raises(NotFittedError, match=r"Ranker has not learned anything yet: call \.fit\(shop\) first"):
+            ask(Ranker("sessions", QUICK))
+
+    def test_the_importance_of_nothing(self, ring: Shop) -> None:
+        with pytest.raises(ValueError, match="contexts: there is none; give one or more"):
+            Ranker("sessions", QUICK, share=0.4).fit(ring).importance([])
+
     def test_it_beats_its_sources_where_they_complement_each_other(self) -> None:
         train, test = sessions(0, 1500), sessions(1, 300)
         pairs = [(walk[:-1], walk[-1]) for walk in test]
