@@ -3,7 +3,7 @@
 - Regret: 20 slots (seed → 20 of the 200 most clicked products, 3,000 visits of the test weeks), every policy on each.
 - Off-policy: 200 logs of 2,000 visits for each of two running policies; bias and spread of each estimator.
 - The shop's own random lists of its last month: shelves and products, estimates beside the truth.
-- Places: products of one fixed list by clicks alone, and by clicks for each look.
+- Places: products of one fixed list by clicks alone, and by clicks a look.
 
 Nothing was tuned on these visits: alpha and ridge are LinUCB's defaults. Writes benchmarks/bandit_trials.json.
 """
@@ -41,6 +41,7 @@ POLICIES: dict[str, Callable[[Sequence[str]], bandit.Policy]] = {
     "ε-greedy .05": lambda arms: bandit.EpsilonGreedy(0.05),
     "linear ε-greedy .1": lambda arms: bandit.LinUCB(alpha=0.0, shared=True, epsilon=0.1),
     "linear ε-greedy .05": lambda arms: bandit.LinUCB(alpha=0.0, shared=True, epsilon=0.05),
+    "linear greedy": lambda arms: bandit.LinUCB(alpha=0.0, shared=True),
     "LinUCB, a model an arm": lambda arms: bandit.LinUCB(),
     "LinUCB": lambda arms: bandit.LinUCB(shared=True),
     "LinUCB, logged ε .1": lambda arms: bandit.LinUCB(shared=True, epsilon=0.1),

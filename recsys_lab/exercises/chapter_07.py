@@ -19,7 +19,7 @@ WHERE_LOST = Exercise(
     names=("where_lost",),
     check=checks_07.where_lost,
     right="the three add up to 1, and they are mended in different ways: the second by a better ranker, the third by"
-    " more or other sources. losses_on does the same for a board.",
+    " more or other candidates. `losses` does the same for a ranker and its questions.",
     hints=(
         "`nominated` is made as `shown` is, from the pools: for each question True or False.",
         "Lost by the ranker: nominated and not shown. With arrays of True and False that is nominated & ~shown.",
@@ -37,6 +37,9 @@ WHERE_LOST = Exercise(
         Wrong(_LOST + "shown.mean(), (~nominated).mean(), (nominated & ~shown).mean()", says="wrong way round"),
         Wrong(_LOST + "shown.mean(), 1 - shown[nominated].mean(), (~nominated).mean()", says="add up to 1"),
         Wrong(_LOST + "shown.sum(), (nominated & ~shown).sum(), (~nominated).sum()", says="Shares are wanted"),
+        Wrong(
+            _LOST + "100 * shown.mean(), 100 * (nominated & ~shown).mean(), 100 * (~nominated).mean()", says="per cent"
+        ),
         Wrong(_LOST + "0.5, 0.25, 0.25", says="should be"),
         Wrong(_LOST + "shown.mean()", says="three numbers"),
     ),
@@ -102,6 +105,9 @@ UPPER_BOUND = Exercise(
               says="taken to be 1"),
         Wrong(_BOUND.replace("ridge * np.eye(len(x)) + ", "") + _SOLVED.replace("linalg.inv", "linalg.pinv")
               + "theta @ x + alpha * np.sqrt(x @ inverse @ x)", says="λ is missing"),
+        Wrong(_BOUND.replace("ridge * np.eye(len(x)) + ", "") + _SOLVED
+              + "theta @ x + alpha * np.sqrt(x @ inverse @ x)", says="λ is missing"),
+        Wrong(_BOUND + _SOLVED + "theta @ x + np.sqrt(alpha * x @ inverse @ x)", says="inside the root"),
         Wrong(_BOUND + _SOLVED + "alpha * np.sqrt(x @ inverse @ x)", says="should be"),
         Wrong(_BOUND + _SOLVED + "theta", says="one number"),
     ),
@@ -125,6 +131,14 @@ THOMPSON = Exercise(
         Wrong(_THOMPSON + _DRAWN.replace("**2", "") + "    return int(np.argmax(x @ drawn))", says="in squares"),
         Wrong(_THOMPSON + _DRAWN.replace("scale**2 * ", "") + "    return int(np.argmax(x @ drawn))",
               says="scale is not used"),
+        Wrong(_THOMPSON + _DRAWN.replace("scale**2 * inverse", "scale**2 * np.eye(len(theta))")
+              + "    return int(np.argmax(x @ drawn))", says="A⁻¹ is missing"),
+        Wrong(_THOMPSON + "    return int(np.argmax(x @ rng.normal(theta, scale)))", says="A⁻¹ is missing"),
+        Wrong(_THOMPSON + _DRAWN.replace("**2", "**0.5") + "    return int(np.argmax(x @ drawn))",
+              says="root of the scale"),
+        Wrong(_THOMPSON + _DRAWN + "    return int(np.argmax(np.abs(x @ drawn)))", says="furthest from 0"),
+        Wrong(_THOMPSON + _DRAWN.replace("scale**2 * inverse", "np.linalg.matrix_power(scale**2 * inverse, 2)")
+              + "    return int(np.argmax(x @ drawn))", says="should be shown"),
         Wrong(_THOMPSON + _DRAWN.replace("inverse", "np.linalg.inv(inverse)") + "    return int(np.argmax(x @ drawn))",
               says="where most is known"),
         Wrong(_THOMPSON + "    spread = np.sqrt(((x @ inverse) * x).sum(axis=1))\n"

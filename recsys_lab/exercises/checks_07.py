@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_lab.exercises.exercise import ask, shown
+from recsys_lab.exercises.exercise import Stopped, ask, shown
 from recsys_lab.recommender import Floats
 
 
@@ -91,6 +91,10 @@ _WRONG_LOSSES: tuple[tuple[Callable[[Floats, Floats], list[float]], str], ...] =
     (
         lambda listed, inside: [listed.sum(), (inside - listed).sum(), (1 - inside).sum()],
         "these are numbers of questions. Shares are wanted: divide by the number of questions, or take the mean.",
+    ),
+    (
+        lambda listed, inside: [100 * share for share in _lost(listed, inside)],
+        "these are per cent. Shares are wanted, between 0 and 1: leave the 100 out.",
     ),
 )
 
@@ -195,8 +199,11 @@ def listwise(function: Any) -> str | None:
             f" they are {answers[at][0]:.4f} and {shown(answers[at][1:].round(4))}."
         )
     x, gains, w = _one_list()[1]
-    large = _pair(ask(function, 800 * x, gains, w), 3)
-    if isinstance(large, str) or not np.isfinite(large[1:]).all():
+    try:  # every score higher by 800: the shares are the same, and none of them is 0
+        large = _pair(ask(function, x + 800 * w / (w @ w), gains, w), 3)
+    except Stopped:
+        large = "OverflowError, of math.exp"
+    if isinstance(large, str) or not np.isfinite(large).all():
         return "right for small scores, and not a number for large ones: exp overflows. Subtract the largest score."
     return None
 
@@ -240,13 +247,17 @@ def _bound(  # each switch is a mistake
     weighed: bool = True,
     ridged: bool = True,
     one: bool = False,
+    inside: bool = False,
 ) -> float:
     A = X.T @ X + (1.0 if one else ridge if ridged else 0.0) * np.eye(len(x))
     solved = np.linalg.pinv(A)
     spread = x @ (solved if inverse else A) @ x
     bonus = np.sqrt(spread) if root else spread
-    return float(solved @ (X.T @ r) @ x + sign * (alpha if weighed else 1.0) * bonus)
+    factor = np.sqrt(alpha) if inside else alpha if weighed else 1.0
+    return float(solved @ (X.T @ r) @ x + sign * factor * bonus)
 
+
+_NO_RIDGE = "λ is missing: A = λI + Σ x xᵀ. An arm that was never shown has no inverse without it."
 
 _WRONG_BOUNDS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"inverse": False}, "the bonus takes A and not its inverse, so it grows with what is known: the policy would go on"
@@ -256,8 +267,9 @@ _WRONG_BOUNDS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"sign": -1.0}, "the bonus is taken away: that is the lower bound. Optimism adds it."),
     ({"weighed": False}, "alpha is not used: the bonus is α times the root."),
     ({"sign": 0.0}, "there is no bonus: this is what the arm is expected to earn. Add α·√(xᵀ A⁻¹ x)."),
-    ({"ridged": False}, "λ is missing: A = λI + Σ x xᵀ. An arm that was never shown has no inverse without it."),
+    ({"ridged": False}, _NO_RIDGE),
     ({"one": True}, "λ is taken to be 1. It is given: ridge."),
+    ({"inside": True}, "alpha stands inside the root. It is α standard deviations: α·√(xᵀ A⁻¹ x)."),
 )  # fmt: skip
 
 
@@ -265,7 +277,12 @@ def upper_bound(function: Any) -> str | None:
     """The upper confidence bound of an arm."""
     answers: list[float] = []
     for case in _arms():
-        given = ask(function, *case)
+        try:
+            given = ask(function, *case)
+        except Stopped:  # the arm that was never shown: without λ there is no inverse
+            if len(answers) == 2 and _alike(answers, [_bound(*one, ridged=False) for one in _arms()[:2]]):
+                return _NO_RIDGE
+            raise
         answer = _number(given)
         if answer is None:
             return f"upper_bound should answer with one number, and it answers {shown(given)}."
@@ -287,40 +304,60 @@ def upper_bound(function: Any) -> str | None:
 # -- Thompson sampling ------------------------------------------------------------------------------------------------
 
 _DRAWS = 1500
-_ARMS = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-0.7, 0.7]])
-_THETA, _SCALE = np.array([0.5, 0.3]), 0.6
-_INVERSE = np.array([[2.0, -0.6], [-0.6, 0.5]])
-
-
-def _often(values: Floats) -> Floats:
-    """How often each arm has the largest value; [arms]."""
-    return np.bincount(values.argmax(axis=1), minlength=len(_ARMS)) / len(values)
+_TESTS: tuple[tuple[Floats, Floats, Floats, float], ...] = (  # theta, inverse, arms, scale
+    (
+        np.array([0.5, 0.3]),
+        np.array([[2.0, -0.6], [-0.6, 0.5]]),
+        np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-0.7, 0.7]]),
+        0.6,
+    ),
+    (
+        np.array([-1.0, -0.5]),
+        np.array([[0.2, 0.1], [0.1, 0.5]]),
+        np.array([[1.0, 0.2], [0.3, 0.9], [0.6, 0.6], [0.1, 0.4], [1.2, -0.4]]),
+        4.0,
+    ),
+)
 
 
 @cache
-def _frequencies() -> dict[str, Floats]:
-    """How often each arm is chosen: rightly, and by some mistakes."""
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=(40_000, 2))
+def _frequencies() -> dict[str, list[Floats]]:
+    """How often each arm of each test is chosen: rightly, and by some mistakes."""
+    known: dict[str, list[Floats]] = {}
+    for theta, inverse, arms, scale in _TESTS:
+        for name, values in _values(theta, inverse, arms, scale, np.random.default_rng(0)).items():
+            known.setdefault(name, []).append(np.bincount(values.argmax(axis=1), minlength=len(arms)) / len(values))
+    return known
 
-    def by(covariance: Floats) -> Floats:
-        return _often((_THETA + z @ np.linalg.cholesky(covariance).T) @ _ARMS.T)
 
-    spread = np.sqrt(((_ARMS @ _INVERSE) * _ARMS).sum(axis=1))
-    alone = _ARMS @ _THETA + _SCALE * spread * rng.normal(size=(40_000, len(_ARMS)))
+def _values(theta: Floats, inverse: Floats, arms: Floats, scale: float, rng: np.random.Generator) -> dict[str, Floats]:
+    """What each arm is worth in many draws; [draws, arms]."""
+    z = rng.normal(size=(40_000, len(theta)))
+
+    def by(covariance: Floats, mean: float = 1.0) -> Floats:
+        return np.asarray((mean * theta + z @ np.linalg.cholesky(covariance).T) @ arms.T)
+
+    spread = np.sqrt(((arms @ inverse) * arms).sum(axis=1))
     return {
-        "right": by(_SCALE**2 * _INVERSE),
-        "scale": by(_SCALE * _INVERSE),
-        "no scale": by(_INVERSE),
-        "A": by(_SCALE**2 * np.linalg.inv(_INVERSE)),
-        "each arm alone": _often(alone),
-        "worst": _often(-(_THETA + z @ np.linalg.cholesky(_SCALE**2 * _INVERSE).T) @ _ARMS.T),
-        "no mean": _often(z @ np.linalg.cholesky(_SCALE**2 * _INVERSE).T @ _ARMS.T),
+        "right": by(scale**2 * inverse),
+        "scale": by(scale * inverse),
+        "root": by(scale**0.5 * inverse),
+        "no scale": by(inverse),
+        "identity": by(scale**2 * np.eye(len(theta))),
+        "A": by(scale**2 * np.linalg.inv(inverse)),
+        "each arm alone": arms @ theta + scale * spread * rng.normal(size=(len(z), len(arms))),
+        "worst": -by(scale**2 * inverse),
+        "size": np.abs(by(scale**2 * inverse)),
+        "no mean": by(scale**2 * inverse, 0.0),
     }
 
 
 _WRONG_DRAWS = {
-    "scale": "the draws are too wide for a scale below 1: a covariance is in squares, scale² · A⁻¹.",
+    "scale": "the covariance has the scale itself, and it is in squares: scale² · A⁻¹.",
+    "root": "the covariance has the root of the scale. It is in squares: scale² · A⁻¹.",
+    "identity": "A⁻¹ is missing: every direction is drawn alike, whatever is known of it. The covariance is scale²"
+    " times A⁻¹.",
+    "size": "it shows the arm whose value is furthest from 0, above or below. Take the largest, without abs.",
     "no scale": "the scale is not used: the covariance is scale² · A⁻¹.",
     "A": "the draws spread most where most is known: that is A. The covariance is scale² times its inverse.",
     "each arm alone": "each arm gets a draw of its own. Draw one θ for all of them: arms that are alike then move"
@@ -332,30 +369,34 @@ _WRONG_DRAWS = {
 
 def thompson(function: Any) -> str | None:
     """How often each arm is chosen, over many draws."""
-    chosen: list[int] = []
-    for seed in range(_DRAWS):
-        given = ask(function, _THETA, _INVERSE, _ARMS, _SCALE, np.random.default_rng(seed))
-        arm = _number(given)
-        if arm is None or arm not in range(len(_ARMS)):
+    often: list[Floats] = []
+    for theta, inverse, arms, scale in _TESTS:
+        chosen: list[int] = []
+        for seed in range(_DRAWS):
+            given = ask(function, theta, inverse, arms, scale, np.random.default_rng(seed))
+            arm = _number(given)
+            if arm is None or arm not in range(len(arms)):
+                return (
+                    f"thompson should answer with the row of an arm, here one of 0 to {len(arms) - 1}, and it answers"
+                    f" {shown(given)}. np.argmax says where the largest value stands."
+                )
+            chosen.append(int(arm))
+        often.append(np.bincount(chosen, minlength=len(arms)) / _DRAWS)
+        if (often[-1] == 1).any():
             return (
-                f"thompson should answer with the row of an arm, here one of 0 to {len(_ARMS) - 1}, and it answers"
-                f" {shown(given)}. np.argmax says where the largest value stands."
+                "it always shows the same arm. Draw a θ (rng.multivariate_normal) and take the arm that is best by the"
+                " draw, not by the mean."
             )
-        chosen.append(int(arm))
-    often = np.bincount(chosen, minlength=len(_ARMS)) / _DRAWS
-    if (often == 1).any():
-        return (
-            "it always shows the same arm. Draw a θ (rng.multivariate_normal) and take the arm that is best by the"
-            " draw, not by the mean."
-        )
     known = _frequencies()
-    far = {name: float(np.abs(often - frequency).sum()) for name, frequency in known.items()}
-    nearest = min(far, key=lambda name: far[name])
-    if far[nearest] < _NEAR:
+    off = {name: [float(np.abs(one - other).sum()) for one, other in zip(often, frequencies, strict=True)]
+           for name, frequencies in known.items()}  # fmt: skip
+    nearest = min(off, key=lambda name: max(off[name]))
+    if max(off[nearest]) < _NEAR:
         return None if nearest == "right" else _WRONG_DRAWS[nearest]
+    at = int(np.argmax(off["right"]))
     return (
-        f"in {_DRAWS} visits the arms of a test should be shown in about {shown(known['right'].round(2))} of them, and"
-        f" they are in {shown(often.round(2))}."
+        f"in {_DRAWS} visits the arms of a test should be shown in about {shown(known['right'][at].round(2))} of them,"
+        f" and they are in {shown(often[at].round(2))}."
     )
 
 

@@ -33,8 +33,8 @@ QUESTIONS = (
         ),
     ),
     Question(
-        "A ranker finds 97 of 100 wanted products in its training lists, and 53 of 100 in the test weeks. Another,"
-        " with the same sources and features, finds 80 and 62. What has most likely happened?",
+        "A ranker finds 96 of 100 wanted products in its training questions, and 54 of 100 in the test weeks. Another,"
+        " with the same sources and features, finds 69 and 60. What has most likely happened?",
         (
             Choice(
                 "It learned its examples by heart, and needs a stronger price on its weights.",
@@ -49,8 +49,8 @@ QUESTIONS = (
             Choice(
                 "The wanted product was missing in many training pools.",
                 right=False,
-                why="Such lists are left out, and that makes training lists look a little easier. It would do so for"
-                " both rankers.",
+                why="Then they would be missed in training as well, and the 96 would be lower. Both rankers were asked"
+                " the same questions, and misses of the pool are counted.",
             ),
             Choice(
                 "In training its features had already counted the clicks that it was asked about.",
@@ -80,8 +80,8 @@ QUESTIONS = (
             Choice(
                 "Take the visits in which both would have shown the same, and average their clicks.",
                 right=False,
-                why="Those visits were picked by the running policy, for shoppers who would like what it showed. In"
-                " this chapter that came out at nearly twice the truth.",
+                why="Those visits were picked by the running policy, for shoppers who would like what it showed. On"
+                " this chapter's slot that came out at nearly twice the truth.",
             ),
             Choice(
                 "Estimate the propensities afterwards from how often each product was shown.",

@@ -38,6 +38,11 @@ def verdict(number: int, code: str) -> tuple[str, str]:
         (2, LISTWISE + "    s = x @ w - (x @ w).max()\n    g = gains / gains.sum()\n    total = np.exp(s).sum()\n"
             "    slope = sum((np.exp(a) / total - b) * row for a, b, row in zip(s, g, x))\n"
             "    return [np.array([np.log(total) - g @ s]), slope.tolist()]"),
+        (2, "import math\n" + LISTWISE + "    s = [sum(a * b for a, b in zip(row, w)) for row in x]\n"
+            "    e = [math.exp(v - max(s)) for v in s]\n    p = [v / sum(e) for v in e]\n"
+            "    g = [v / sum(gains) for v in gains]\n"
+            "    loss = -sum(a * math.log(b) for a, b in zip(g, p))\n"
+            "    return loss, [sum((a - b) * row[j] for a, b, row in zip(p, g, x)) for j in range(len(w))]"),
         (3, BOUND + "    A = ridge * np.eye(X.shape[1])\n    b = np.zeros(X.shape[1])\n"
             "    for row, reward in zip(X, r):\n"
             "        A, b = A + np.outer(row, row), b + reward * row\n"
@@ -74,6 +79,11 @@ def test_other_right_ways(number: int, code: str) -> None:
         (2, LISTWISE + "    return 'ab'", "the loss and the slope"),
         (2, LISTWISE + "    g = gains / gains.sum()\n    s = x @ w\n    p = np.exp(s) / np.exp(s).sum()\n"
             "    return -g @ np.log(p), (p - g) @ x", "overflows"),
+        (2, "import math\n" + LISTWISE + "    e = [math.exp(v) for v in x @ w]\n    p = np.array(e) / sum(e)\n"
+            "    g = gains / gains.sum()\n    return -g @ np.log(p), (p - g) @ x", "overflows"),
+        (1, LOST + "    return 62.5, 12.5, 25.0", "should be"),
+        (3, BOUND + "    A = X.T @ X\n    return np.linalg.solve(A, X.T @ r) @ x"
+            " + alpha * np.sqrt(x @ np.linalg.solve(A, x))", "λ is missing"),
         (3, BOUND + "    return X.T @ r @ x", "should be"),
         (3, BOUND + "    return 'high'", "one number"),
         (4, THOMPSON + "    return x[np.argmax(x @ rng.multivariate_normal(theta, scale**2 * inverse))]",
