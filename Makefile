@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-# Further arguments for `make lab` and `make data`, for example: make lab ARGS=--no-browser
+# Further arguments for `make lab`, `make shop` and `make data`, for example: make lab ARGS=--no-browser
 ARGS ?=
 # Unit tests and short runs of notebooks are shared out among so many processes: make test WORKERS=4
 WORKERS ?= 2
@@ -25,8 +25,8 @@ report = --junitxml=$(TRIALS)/$(1).xml
 .DEFAULT_GOAL := help
 # The steps follow each other, also under make -j: the first that fails is the last thing on the screen.
 .NOTPARALLEL:
-.PHONY: help lab test test-unit test-notebooks test-solved test-learners test-services test-browser test-all slow-unit \
-  slow-services slow-notebooks check data vectors scoreboards bench readme colab notebooks chapter clean-copy address \
+.PHONY: help lab shop test test-unit test-notebooks test-solved test-learners test-services test-browser test-all slow-unit \
+  slow-services slow-notebooks check data vectors scoreboards bench readme picture colab notebooks chapter clean-copy address \
   clean environment environment-dev
 
 help: ## This list
@@ -36,6 +36,9 @@ lab: environment ## Open the course in JupyterLab, on this computer only
 	@JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
 	  $(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" \
 	  --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
+
+shop: environment ## Open the live shop on this computer: http://127.0.0.1:8000 (ARGS=--port=8080)
+	$(BIN)/python -m recsys_lab shop $(ARGS)
 
 test: check test-unit test-notebooks test-browser ## All checks and tests: style, types, imports, units, notebooks, browser
 	@echo; echo "== All of it passed"
@@ -64,7 +67,7 @@ test-learners: environment-dev
 	@echo; echo "== Learners' notebooks on a part of the data"
 	$(PYTEST) -o addopts=-ra -n $(WORKERS) -m "not slow" tests/notebooks $(call report,learners-notebooks)
 
-test-services: environment-dev ## The vector databases: Qdrant, PostgreSQL, and Redis where REDIS_SERVER names one
+test-services: environment-dev ## Databases, live state and the live shop; Redis where REDIS_SERVER names one
 	@echo; echo "== Services"
 	$(PYTEST) -o addopts=-ra -m "not slow" tests/services $(call report,services)
 
@@ -95,14 +98,18 @@ slow-notebooks: environment-dev
 scoreboards: environment ## Measure every board anew (benchmarks/results)
 	$(BIN)/python benchmarks/scoreboards.py $(ARGS)
 
-bench: environment-dev ## Measure spaces (beside SUPERLINKED_PYTHON=… another library), stores, live state, bandits
+bench: environment-dev ## Measure spaces (beside SUPERLINKED_PYTHON=… another library), stores, live state, bandits, shop
 	$(BIN)/python -m benchmarks.spaces
 	$(BIN)/python -m benchmarks.stores
 	$(BIN)/python -m benchmarks.realtime
 	$(BIN)/python -m benchmarks.bandit_trials
+	$(BIN)/python -m benchmarks.shop
 
 readme: environment-dev ## Fill the tables of README.md from the results and the chapters
 	$(BIN)/python -m tools.readme
+
+picture: environment-dev ## Photograph the live shop for README.md (needs Chromium)
+	$(BIN)/python -m tools.shop_picture
 
 colab: environment-dev ## Run the notebooks that have changed as on Colab (needs COLAB_PACKAGES); all: ARGS=--all
 	$(BIN)/python -m tools.colab_imitation $(ARGS)

@@ -1,10 +1,11 @@
-"""`python -m recsys_lab`: the scoreboard, the health check, the simulator, training on a log of your own, and the
-nightly refresh of a store."""
+"""`python -m recsys_lab`: the scoreboard, the health check, the simulator, training on a log of your own, the nightly
+refresh of a store, and the live shop."""
 
 from __future__ import annotations
 
 import enum
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -139,6 +140,31 @@ def refresh(
                 print(f"{alias}: {made.collection} (before: {made.previous or 'none'}{dropped})")
 
 
+@app.command()
+def shop(
+    config: Annotated[Path | None, typer.Option(help="Settings: a TOML file.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="What has to outlive the shop; .shop when left out.")] = None,
+    state: Annotated[str | None, typer.Option(help="The live state: sqlite:///folder/live.db, redis://….")] = None,
+    store: Annotated[str | None, typer.Option(help="A vector store in place of the memory, as for refresh.")] = None,
+    host: Annotated[str, typer.Option(help="Where to listen; this computer only when left out.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
+) -> None:
+    """Open the simulated shop as a web page that follows each click."""
+    # One request is one small product of a matrix and a vector: more threads would only wait for each other. Has to be
+    # said before numpy is there.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from recsys_lab.datasets import load_shop
+    from recsys_lab.shop.config import Settings
+
+    with _one_line_errors():
+        from recsys_lab.shop.serve import serve
+
+        written = Settings.load(config, state="memory://")
+        kept = folder or written.folder or Path(".shop")
+        settings = Settings.load(config, folder=kept, state=state, store=store)
+        serve(load_shop(impressions=False), settings, host=host, port=port)
+
+
 @training.command()
 def item2vec(
     events: Annotated[
@@ -193,11 +219,22 @@ def _one_line_errors() -> Iterator[None]:
     """Errors that a user can mend are one line, without a traceback; mistakes of ours keep theirs."""
     from recsys_lab.datasets import DataError, DataUnavailable
     from recsys_lab.evaluation import JudgementError, LeakageError
+    from recsys_lab.realtime import LiveError
+    from recsys_lab.shop.config import ConfigError
     from recsys_lab.stores import StoreError
 
     try:
         yield
-    except (DataError, DataUnavailable, JudgementError, LeakageError, StoreError, OSError) as error:
+    except (
+        DataError,
+        DataUnavailable,
+        JudgementError,
+        LeakageError,
+        LiveError,
+        ConfigError,
+        StoreError,
+        OSError,
+    ) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     except ModuleNotFoundError as error:

@@ -29,6 +29,8 @@ MORE = {
         "qdrant-client>=1.20,<2",
         "redis>=6,<8",
     ),
+    "07": ("implicit>=0.7.3,<0.8",),
+    "08": ("implicit>=0.7.3,<0.8",),
 }
 """What one chapter needs beyond that, by its number. Its first cell names the number; the other chapters' do not."""
 

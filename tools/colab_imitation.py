@@ -36,16 +36,27 @@ from tools.chapters.source import Chapter, load
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "benchmarks" / "colab.json"
-MADE_OF = ("recsys_lab", "data", "notebooks", "benchmarks/results", "benchmarks/stores", "benchmarks/realtime")
+MADE_OF = (
+    "recsys_lab",
+    "data",
+    "notebooks",
+    "benchmarks/results",
+    "benchmarks/stores",
+    "benchmarks/realtime",
+    "benchmarks/bandit_trials.json",
+)
 # What Colab ships and a notebook of the course may import, directly or not.
 SHIPPED = [
     "altair",
     "anywidget",
+    "fastapi",
     "grpcio",
     "h2",
+    "httptools",
     "httpx",
     "ipykernel",
     "ipywidgets",
+    "itsdangerous",
     "jupyter_client",
     "lightgbm",
     "matplotlib",
@@ -57,6 +68,7 @@ SHIPPED = [
     "pillow",
     "platformdirs",
     "pooch",
+    "prometheus_client",
     "protobuf",
     "psutil",
     "pyarrow",
@@ -70,6 +82,8 @@ SHIPPED = [
     "typer",
     "typing_extensions",
     "urllib3",
+    "uvicorn",
+    "uvloop",
     "wrapt",
 ]
 COMPLAINTS = re.compile(r"ERROR|incompatible|conflict|dependency resolver", re.IGNORECASE)

@@ -120,7 +120,9 @@ class RedisStore:
         for start in range(0, len(events), _PAGE):
             page = events[start : start + _PAGE]
             answers = self._do(lambda page=page: self._send(page))
-            made += [self._taken(*one) for one in zip(page, answers, strict=True)]
+            for shopper in {event.user_id for event, (_, _, torn) in zip(page, answers, strict=True) if torn}:
+                self._mend(shopper)
+            made += [Taken(bool(new), bool(late)) for new, late, _ in answers]
         return made
 
     def _send(self, events: Sequence[Event]) -> Any:
