@@ -199,8 +199,10 @@ def listwise(function: Any) -> str | None:
             f" they are {answers[at][0]:.4f} and {shown(answers[at][1:].round(4))}."
         )
     x, gains, w = _one_list()[1]
-    try:  # every score higher by 800: the shares are the same, and none of them is 0
-        large = _pair(ask(function, x + 800 * w / (w @ w), gains, w), 3)
+    # Scores around 800, and one of them 720 lower: exp of neither fits into a float, and still no share is 0.
+    apart = x + np.where(np.arange(len(x)) == 0, 80, 800)[:, None] * w / (w @ w)
+    try:
+        large = _pair(ask(function, apart, gains, w), 3)
     except Stopped:
         large = "OverflowError, of math.exp"
     if isinstance(large, str) or not np.isfinite(large).all():

@@ -13,7 +13,7 @@ from recsys_lab.shop.engine import Engine
 Told = dict[str, Any] | Exception
 _MOST_WAITING = 5_000  # events in memory that nobody was told are taken
 _AT_ONCE = 500
-_PACE = 0.003
+_PACE = 0.004
 """Seconds between two commits: each costs as much as some events, so under load they gather; one alone never waits."""
 
 

@@ -34,6 +34,13 @@ except ModuleNotFoundError as error:
     ) from error
 
 PAGE = Path(__file__).parent / "page"
+_AFTER = {
+    "impression": "after seeing",
+    "clicked_on": "after a click on",
+    "put_to_cart": "after putting into the cart:",
+    "removed_from_cart": "after taking out of the cart:",
+    "buy": "after buying",
+}
 _EVENTS: TypeAdapter[Any] = TypeAdapter(bodies.Events)
 _log = logging.getLogger("recsys_lab.shop")
 
@@ -282,7 +289,7 @@ def story(engine: Engine, clicks: Sequence[tuple[str, str]], k: int = 6) -> Any:
             if event_type:
                 engine.take(desk.shopper, event_type, item, {"surface": "story"})
             items = list(engine.for_you(desk.shopper, k).item_ids)
-            title = f"{event_type}: {_name(engine, item)}" if event_type else "at the door"
+            title = f"{_AFTER[event_type]} {_name(engine, item)}" if event_type else "at the door"
             rows.append(_row(engine, title, items, before))
             before = items
     finally:

@@ -229,10 +229,11 @@ def test_order_after_a_slider_moves_is_the_engines(visitor: Visitor) -> None:
     visitor.wait_until("You looked at")
     visitor.panel()
     before = visitor.for_you()
+    heaviest = max(one["weight"] for one in visitor.ask("/config")["spaces"])
     slider = page.locator('.slider input[data-space="price"]')
     slider.focus()
     page.keyboard.press("End")
-    visitor.wait_until("With price at 2.00")
+    visitor.wait_until(f"With price at {heaviest:.2f}")
     weights = page.locator(".slider input").evaluate_all("all => all.map((one) => [one.dataset.space, one.value])")
     said = visitor.ask("/for-you", k=10, weights=",".join(f"{space}:{value}" for space, value in weights))
     assert visitor.for_you() == [one["product"]["item_id"] for one in said["items"]]
@@ -249,6 +250,80 @@ def test_switch_of_recommenders_is_the_engines(visitor: Visitor) -> None:
         visitor.wait_until(f"With the list of “{name}”")
         said = visitor.ask("/for-you", k=10, by=name)
         assert visitor.for_you() == [one["product"]["item_id"] for one in said["items"]], name
+
+
+def test_sliders_stay_open_when_popular_stands_in(visitor: Visitor) -> None:
+    page = visitor.page
+
+    def stands_in(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "by": "popular", "notes": "what is popular"})
+
+    visitor.panel()
+    own = page.locator(".slider input").evaluate_all("all => all.map((one) => [Number(one.value), Number(one.max)])")
+    offered = [one["weight"] for one in visitor.ask("/config")["spaces"]]
+    assert [value for value, _ in own] == pytest.approx(offered)
+    heaviest = max(offered)
+    assert all(most >= max(2, 2 * value, heaviest) for value, most in own)
+    page.route("**/for-you*", stands_in)
+    page.locator('.slider input[data-space="price"]').focus()
+    page.keyboard.press("End")
+    visitor.wait_until(f"With price at {heaviest:.2f}")
+    assert page.locator(".slider input:enabled").count() == len(offered)
+    page.unroute("**/for-you*")
+    page.get_by_role("radio", name="popular", exact=True).check()
+    visitor.wait_until("With the list of “popular”")
+    assert page.locator(".slider input:enabled").count() == 0
+    page.get_by_role("button", name="Back to the shop's own").click()
+    visitor.wait_until("With the shop's own weights")
+
+
+def test_why_of_the_popular_is_a_count(visitor: Visitor) -> None:
+    visitor.panel()
+    visitor.page.get_by_role("radio", name="popular", exact=True).check()
+    visitor.wait_until("With the list of “popular”")
+    visitor.page.locator(".for-you .card .why").first.click()
+    count = int(visitor.ask("/for-you", k=1, by="popular")["items"][0]["score"])
+    said = visitor.page.locator("dialog[open]").inner_text()
+    assert f"clicked {count:,} times" in said
+    assert "Together" not in said
+
+
+def test_panel_is_remembered_and_the_row_comes_into_sight(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.panel()
+    parts = page.locator(".panel .part h3").all_inner_texts()
+    assert parts.index("What the shop believes") < parts.index("Events") < parts.index("Weights")
+    page.reload()
+    page.wait_for_selector(".panel .slider")
+    page.set_viewport_size({"width": 1280, "height": 640})
+    page.locator(".grid .open").nth(9).dblclick()
+    visitor.wait_until("You looked at")
+    page.locator('.product [data-list="similar"] .card').first.wait_for()
+    page.wait_for_function(
+        "() => { const top = document.querySelector('.for-you h2').getBoundingClientRect().top;"
+        " return top >= 0 && top < 200; }"
+    )
+    assert [event["event_type"] for event in visitor.ask("/session")["events"]] == ["clicked_on"]
+
+
+def test_search_says_what_it_understood_in_words(visitor: Visitor) -> None:
+    page = visitor.page
+    page.get_by_role("searchbox").fill("jackets under 120, not black")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_text("category: jackets; price below 120; colour: not black", exact=True).wait_for()
+    page.get_by_role("form", name="Filters").get_by_label("Category").select_option("coats")
+    page.get_by_text("Nothing is like that.").wait_for()
+    assert "Filters: category: coats." in page.locator(".shelf .moved").inner_text()
+
+
+def test_address_of_no_product_is_told_calmly(visitor: Visitor) -> None:
+    visitor.page.goto(f"{visitor.address}/#/product/%")
+    visitor.page.wait_for_function("() => document.querySelector('.toast.shown')")
+    assert "URI" not in visitor.page.locator(".toast").inner_text()
+    assert visitor.page.locator(".grid .card").first.is_visible()
+    assert all("404" in line for line in visitor.complaints)  # the browser's own word on a product that is not there
+    visitor.complaints.clear()
 
 
 def test_filters_hold_for_row_and_shelf(visitor: Visitor) -> None:

@@ -56,6 +56,12 @@ EQUIVALENT = {
     },
     ("06", 2): {"now = min(at, t)": "a counter may be kept at either time: it says the same later"},
     ("05", 5): {"P = np.linalg.inv(X.T @ X + regularization * np.eye(X.shape[-1]))": "the last of two axes"},
+    ("08", 2): {
+        "return f'{shopper}.{hmac.new(secret, shopper, hashlib.sha256).hexdigest()}'": "`signed` is given: `who` does"
+        " not call it",
+        "return f'{shopper}.{hmac.new(secret, shopper.encode(), hashlib.sha256)}'": "`signed` is given, as above",
+    },
+    ("08", 3): {"sizes, done, at = ([], -1, 0)": "nothing arrives before 0"},
 }
 """Mutants that pass because they are right, with the reason: each has to exist, and to pass."""
 

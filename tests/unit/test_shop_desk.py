@@ -157,7 +157,7 @@ def test_story_stands_still_and_leaves_nothing(engine: Engine) -> None:
     before = len(list(engine._backend.inbox.state.ask(lambda live: list(live.log()))))
     told = story(engine, [("clicked_on", "EVIL"), *(("clicked_on", item) for item in jackets)]).data
     assert told.count("<figure") == 4 * 6
-    assert "clicked_on: &lt;img src=x onerror=alert(1)&gt;" in told
+    assert "after a click on &lt;img src=x onerror=alert(1)&gt;" in told
     assert EVIL not in told
     assert "<script" not in told
     assert "<b>new</b>" in told

@@ -33,7 +33,16 @@ const button = (label, onclick, look = "", more = {}) =>
 const unseen = (text) => h("span.unseen", text);
 const number = (value, digits = 3) => (Object.is(value, -0) ? 0 : value).toFixed(digits);
 const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
+const whole = (count) => new Intl.NumberFormat("en").format(count);
 const quiet = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+/** A part of an address as text; what is no such part stays as it is, and is then no product. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 const named = (product) => product.name || product.item_id;
 
 /** A labelled bar with its number; bars to the left are below zero. `most` is the value of a full bar. */
@@ -44,6 +53,22 @@ function bar(label, value, most, digits = 3) {
   row.append(h("span.term", label.replaceAll("_", " ")), h("span.track", { "aria-hidden": "true" }, fill));
   row.append(h("span.number", number(value, digits)));
   return row;
+}
+
+/** What a search understood, in words: "category: jackets; price below 120". What is no plain rule stays as it is. */
+export function inWords(notes) {
+  const signs = { "==": ":", "!=": ": not", "<": " below", "<=": " up to", ">": " above", ">=": " from" };
+  const told = (text) => text.replaceAll(/(?<=^|, )["']|["'](?=$|, )/g, ""); // without the quotes around values
+  return notes.split("; ").map((note) => {
+    const [, words, rule] = note.match(/^(.*) → (.*)$/) || [];
+    if (!rule) return note;
+    const said = rule
+      .replaceAll(/(\w+) (not )?in \[([^\]]*)\]/g, (_, name, not, all) =>
+        `${name}: ${not || ""}${told(all).replaceAll(", ", " or ")}`)
+      .replaceAll(/(\w+) (==|!=|<=|>=|<|>) ('[^']*'|"[^"]*"|[\d.]+)/g, (_, name, sign, value) =>
+        `${name}${signs[sign]} ${told(value)}`);
+    return said === rule ? `${words}: ${rule.replace("counts: ", "")}` : said.replaceAll("_", " ");
+  }).join("; ");
 }
 
 /** An id that no other event has; crypto.randomUUID is there on secure origins alone. */
@@ -203,6 +228,7 @@ class Page {
   async start() {
     this.draw();
     this.theme(this.kept.read("theme"));
+    this.openPanel(this.kept.read("panel") === true);
     if (this.options.page) {
       const moved = () => this.tried(() => this.route());
       for (const kind of ["popstate", "hashchange"]) addEventListener(kind, moved, { signal: this.stop.signal });
@@ -426,6 +452,14 @@ class Page {
     return new Intl.NumberFormat("en", { style: "currency", currency }).format(value);
   }
 
+  /** The filters that are set, for when nothing passes them. */
+  filtered() {
+    const { department, category, max_price: most } = this.filters;
+    const set = [department && `department: ${department}`, category && `category: ${category}`,
+      most && `price up to ${this.price(Number(most))}`].filter(Boolean);
+    return set.length ? `Filters: ${set.join("; ")}. Widen them to see more.` : "";
+  }
+
   asking(more = {}) {
     const given = Object.entries({ ...this.filters, ...more }).filter(([, value]) => value !== "");
     return new URLSearchParams(given).toString();
@@ -445,8 +479,9 @@ class Page {
     this.at.shelfHead.textContent = this.query ? `Found for “${this.query}”` : "All products";
     const total = answer.total ?? shown;
     const many = `${shown} of ${plural(total, "product")}`;
-    this.at.found.textContent = this.query ? answer.notes || plural(shown, "product") : many;
-    if (!shown) this.at.found.textContent = `Nothing is like that. ${answer.notes || "Widen the filters."}`;
+    const notes = inWords(answer.notes || "");
+    this.at.found.textContent = this.query ? notes || plural(shown, "product") : many;
+    if (!shown) this.at.found.textContent = ["Nothing is like that.", notes && `${notes}.`, this.filtered()].join(" ");
     this.at.more.hidden = Boolean(this.query) || shown >= total;
     this.at.clear.hidden = !this.query;
     this.markCart();
@@ -527,6 +562,9 @@ class Page {
     const parts = Object.entries(item.why || {});
     const most = Math.max(...parts.map(([, value]) => Math.abs(value)), 0);
     const sorted = parts.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
+    // A search that asks for no aspect lists what is popular; elsewhere popularity is a share, not a count.
+    const counted = list.by === "search" && parts.length === 1 && parts[0][0] === "popularity";
+    if (list.by === "popular" || counted) return this.openCount(item, list);
     const text = parts.length
       ? "What each aspect adds to the score. “shopper” is what your own clicks say; “like” is the product it " +
         "stands beside; the others hold for everybody."
@@ -537,6 +575,15 @@ class Page {
       h("strong", { "data-score": String(item.score) }, number(item.score)));
     this.openDialog(this.at.why, "Why this?", product, h("p.note", text), bars, sum,
       h("p.note", `Made by: ${list.by}`));
+  }
+
+  /** Why a popular product is listed: its count says it all. */
+  openCount(item, list) {
+    const product = h("div.why-product", this.picture(item.product), h("p", named(item.product)));
+    const told = `clicked ${whole(item.score)} ${item.score === 1 ? "time" : "times"}`;
+    this.openDialog(this.at.why, "Why this?", product,
+      h("p.note", "The same for everybody: what is clicked most comes first. (A shop without clicks counts buyers.)"),
+      h("p.sum", h("strong", { "data-score": String(item.score) }, told)), h("p.note", `Made by: ${list.by}`));
   }
 
   // -- the row that follows each click
@@ -571,9 +618,9 @@ class Page {
     focus();
     glide(row, before);
     this.forYou = ids;
-    if (!this.degraded) this.madeBy(answer.by);
+    if (!this.degraded && !answer.notes) this.madeBy(answer.by); // notes: somebody stands in
     if (!first && cause) this.at.moved.textContent = summary(made, cause);
-    this.at.rowNote.textContent = answer.notes || (ids.length ? "" : "Nothing fits these filters.");
+    this.at.rowNote.textContent = answer.notes || (ids.length ? "" : `Nothing fits. ${this.filtered()}`.trim());
     this.at.rowNote.hidden = !this.at.rowNote.textContent;
     this.markCart();
   }
@@ -606,6 +653,7 @@ class Page {
 
   /** Somebody opens a product from a list: that is an event. Coming back to its address is none. */
   visit(item, surface, place, from) {
+    if (item === this.shown) return; // a double click is one look
     this.from = this.shown ? this.from : { element: from, card: item, top: this.scroller.scrollTop };
     const name = from.querySelector(".name")?.textContent || item;
     this.did("clicked_on", [item], { surface, position: place }, `You looked at ${name}`);
@@ -621,7 +669,7 @@ class Page {
 
   async route(focus = true) {
     const [, given] = location.hash.match(/^#\/product\/(.+)$/) || [];
-    let item = this.options.page ? given && decodeURIComponent(given) : this.address;
+    const item = this.options.page ? given && decoded(given) : this.address;
     if (item === this.shown || (!item && !this.shown)) return;
     this.shown = item;
     if (item) await this.showProduct(item);
@@ -657,9 +705,9 @@ class Page {
     this.at.main.classList.add("with-product");
     this.markCart();
     heading.focus({ preventScroll: true });
-    // Row and product together where they fit, so that one sees the row move; the product alone on small screens.
-    const roomy = this.scroller.clientHeight >= 700 && this.scroller.clientWidth >= 700;
-    this.bring(roomy ? this.at.forYouHead : box);
+    // The row on top, so that one sees it move; the product alone on narrow screens, unless somebody presents.
+    const row = this.scroller.clientWidth >= 700 || !this.at.panel.hidden;
+    this.bring(row ? this.at.forYouHead : box);
     if (this.options.page) document.title = `${name} · The live shop`;
     const path = encodeURIComponent(item);
     const made = await Promise.all([
@@ -776,11 +824,16 @@ class Page {
     this.showTaste();
   }
 
-  togglePanel() {
-    const open = this.at.panel.hidden;
+  openPanel(open) {
     this.at.panel.hidden = !open;
     this.at.toggle.setAttribute("aria-expanded", String(open));
     this.at.main.classList.toggle("with-panel", open);
+  }
+
+  togglePanel() {
+    const open = this.at.panel.hidden;
+    this.openPanel(open);
+    this.kept.write("panel", open);
     this.showLatency();
     if (open) this.tried(() => this.showSession());
   }
@@ -795,27 +848,29 @@ class Page {
       h("label.pick",
         h("input", { type: "radio", name: this.id("by"), value: name, onchange: () => this.choose(name) }),
         h("span", name)));
-    const sliders = spaces.map(({ name, weight }) => this.slider(name, weight));
-    this.at.weights = h("fieldset.sliders", h("legend.unseen", "Weight of each space"), sliders,
-      button("Back to the shop's own", () => this.resetWeights(), "plain"));
+    const heaviest = Math.max(...spaces.map(({ weight }) => weight));
+    const sliders = spaces.map(({ name, weight }) => this.slider(name, weight, heaviest));
+    this.at.weights = h("fieldset.sliders", h("legend.unseen", "Weight of each space"), sliders);
+    const reset = button("Back to the shop's own", () => this.resetWeights(), "plain");
     Object.assign(this.at, { taste: h("div"), events: h("ol.log"), latency: h("div"), shopper: h("p.note") });
     const forget = button("Forget me", () => this.forget(), "plain");
     const head = this.at.panel.firstChild;
     this.at.panel.replaceChildren(
       head,
       part("recommenders", "Who makes the list", h("fieldset.picks", h("legend.unseen", "Recommender"), options)),
-      part("weights", "Weights", this.at.weights),
       part("taste", "What the shop believes", this.at.taste),
       part("events", "Events", this.at.shopper, this.at.events, forget),
+      part("weights", "Weights", this.at.weights, reset),
       part("latency", "Latest requests", this.at.latency));
     this.showTaste();
   }
 
-  slider(name, weight) {
+  slider(name, weight, heaviest) {
     const id = this.id(`weight-${name}`);
     const shown = h("output", { for: id }, number(weight, 2));
-    const told = { "data-space": name, "data-own": weight };
-    const slide = h("input", { type: "range", id, min: 0, max: 2, step: 0.05, value: weight, ...told });
+    const max = Math.max(2, 2 * weight, heaviest); // a light space can be made to count as much as the heaviest
+    const slide = h("input", { type: "range", id, min: 0, max, step: 0.05, value: weight, "data-space": name });
+    slide.dataset.own = slide.value; // as the slider has rounded it: untouched is not moved
     slide.addEventListener("input", () => {
       shown.textContent = number(Number(slide.value), 2);
       this.later("weighing", 120, () => this.weigh(name));
@@ -842,13 +897,13 @@ class Page {
 
   choose(name) {
     this.by = name;
+    this.at.weights.disabled = name !== "live"; // by who was chosen, not by who stands in when nothing is known
     this.tried(() => this.showForYou(`With the list of “${name}”`));
   }
 
-  /** Show who made the list; weights are for lists that are made of spaces. */
+  /** Show who makes the list: who was chosen, else who made it. Who stands in is told by the row's note. */
   madeBy(name) {
     for (const one of this.at.panel.querySelectorAll(".pick input")) one.checked = one.value === (this.by || name);
-    this.at.weights.disabled = name !== "live";
   }
 
   showTaste() {
