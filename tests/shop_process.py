@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from recsys_lab.datasets import DAY_MS, Shop, load_shop
-from recsys_lab.realtime import Live, standard
-from recsys_lab.shop.record import Belongings
+from recsys_lab.realtime import Live
+from recsys_lab.shop.backend import READ
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 120
@@ -244,7 +244,7 @@ def until(done: Callable[[], bool], seconds: float, what: str) -> float:
 
 def opened_state(url: str, shop: Shop) -> Live:
     """The live state of a shop, as the shop itself opens it."""
-    return Live(url, shop, [*standard(), Belongings()], idle_ms=365 * DAY_MS)
+    return Live(url, shop, [*READ], idle_ms=365 * DAY_MS)
 
 
 def check_log(url: str, shop: Shop, visitors: Iterable[Visitor], but: Iterable[str] = ()) -> list[str]:

@@ -19,7 +19,8 @@ from recsys_lab.filters import Filter
 from recsys_lab.patterns import Patterns
 from recsys_lab.patterns.lists import current
 from recsys_lab.patterns.nightly import ALIASES, ITEMS, PRODUCTS, SHOPPERS
-from recsys_lab.realtime import Live, LiveError, standard
+from recsys_lab.realtime import Live, LiveError
+from recsys_lab.realtime.accumulators import Counts
 from recsys_lab.recommender import Floats
 from recsys_lab.shop.answers import Answer, Away, Busy
 from recsys_lab.shop.catalogue import Catalogue, listed, may_be_listed
@@ -38,6 +39,8 @@ from recsys_lab.stores.aspects import StoredIndex, layout_of
 
 R = TypeVar("R")
 _log = logging.getLogger("recsys_lab.shop")
+READ = (Counts("category"), Belongings())
+"""The accumulators that the shop reads. Every one more costs a write an event; the log has what they are made from."""
 _TRIES, _PAUSE = 100, 0.02  # a refresh switches its aliases one after the other
 
 
@@ -113,10 +116,7 @@ class Backend:
     # -- opening ------------------------------------------------------------------------------------------------------
 
     def _open_state(self) -> Live:
-        live = Live(
-            quick(self.settings.state), self.base, [*standard(), Belongings()], idle_ms=IDLE_MS, recent=RECENT,
-            clock=self.clock,
-        )  # fmt: skip
+        live = Live(quick(self.settings.state), self.base, [*READ], idle_ms=IDLE_MS, recent=RECENT, clock=self.clock)
         live.facts.add(self._products)
         return live
 

@@ -17,10 +17,10 @@ import pytest
 from recsys_lab.datasets import DataError, Event, Shop, load_shop
 from recsys_lab.filters import field
 from recsys_lab.ranking.sources import INTENT, INTENT_WEIGHTS, TASTE
-from recsys_lab.realtime import Live, SessionVector, standard
+from recsys_lab.realtime import Live, SessionVector
 from recsys_lab.shop import Answer, Away, Busy, ConfigError, Engine, Sent, Settings
+from recsys_lab.shop.backend import READ
 from recsys_lab.shop.memo import IDLE_MS, LOOK, RECENT
-from recsys_lab.shop.record import Belongings
 from recsys_lab.spaces import SpaceError, SpaceIndex
 from recsys_lab.spaces.aspects import APPEAL, LIKENESS, POPULARITY, aspects_of
 
@@ -469,7 +469,7 @@ def test_waiting_events_survive_a_restart_and_count_once(shop: Shop, tmp_path: P
         events = engine._inbox.visit("ada").events
         assert [event.id for event in events] == ["ada/1", "ada/2", "ada/3"]
         held = engine._backend.state.held
-        assert held is not None and held.table("popularity") == {item: 3}
+        assert held is not None and [event.item_id for event in held.log()] == [item] * 3
 
 
 # -- refresh and forget -----------------------------------------------------------------------------------------------
@@ -604,7 +604,7 @@ def test_what_is_remembered_is_what_the_state_says(
         engine._inbox.visit = lambda shopper: reads.append(shopper) or visit(shopper)  # type: ignore[method-assign]
         other = None  # process
         if state == "sqlite":
-            made = [*standard(), Belongings()]
+            made = [*READ]
             other = held.enter_context(Live(engine.settings.state, shop, made, idle_ms=IDLE_MS, recent=RECENT))
         items, people, kept = engine.products(limit=40)[0], ["ada", "bob", "cleo"], 0
         for turn in range(turns):
