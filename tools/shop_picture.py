@@ -44,6 +44,7 @@ def photograph(address: str) -> str:
             page.locator(".grid .card .open").nth(number).wait_for()
         page.get_by_role("button", name="Presenter").click()
         page.wait_for_selector(".panel .slider")
+        page.evaluate("window.scrollTo(0, 0)")
         page.wait_for_timeout(1_500)  # messages at the foot of the page go away by themselves
         after = _share(page)
         taken = page.screenshot()
@@ -51,8 +52,8 @@ def photograph(address: str) -> str:
     _save(taken)
     return (
         f"The live shop in a browser: after clicks on three {CATEGORY} the row For you holds {after} {CATEGORY} of ten"
-        f" ({before} before), each product marked as new, up or down; beside it a panel with the recommenders to switch"
-        f" between and a slider for the weight of each aspect."
+        f" ({before} before), and what moved is marked as new, up or down; beside it a panel with the recommenders to switch"
+        f" between, and with what the shop believes about the shopper: category, department, style and colour."
     )
 
 
