@@ -52,8 +52,8 @@ def photograph(address: str) -> str:
     _save(taken)
     return (
         f"The live shop in a browser: after clicks on three {CATEGORY} the row For you holds {after} {CATEGORY} of ten"
-        f" ({before} before), and what moved is marked as new, up or down; beside it a panel with the recommenders to switch"
-        f" between, and with what the shop believes about the shopper: category, department, style and colour."
+        f" ({before} before), and what moved is marked as new, up or down; beside it a panel with the recommenders to"
+        f" switch between, and with what the shop believes about the shopper: category, department, style and colour."
     )
 
 
