@@ -342,7 +342,7 @@ class TestTheSession:
                 print(error)
         """
         done = _python(code, tmp_path)
-        assert "did not start at lokal" in done.stdout and "Could not parse Master URL" in done.stdout
+        assert "did not start at lokal" in done.stdout and "Master must either be" in done.stdout
 
 
 class TestWhatIsMissing:
