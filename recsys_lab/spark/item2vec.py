@@ -26,7 +26,7 @@ class SparkItem2Vec(Item2Vec):
       the output vectors belong to turns, not to products: **no `ask="next"`**. `out_vectors_` are zeros.
     - Windows are always drawn from 1 to `window` (`shrink_windows=True`), frequent products are never left out
       (`sample=0`), and there is no CBOW, no `side` and no `window=None`.
-    - With `partitions` above 1 each part of the log moves a copy of its own in a round, and the copies are put together:
+    - With `partitions` above 1 each part of the log moves a copy of its own in a round, and these are put together:
       faster on a cluster, and other vectors. With 1 the same seed gives the same vectors.
 
     Sessions, pickling and saving as in `SparkFactors`.
