@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lab.datasets import DAY_MS, DataError, Shop
-from recsys_lab.evaluation import Board, Scoreboard, evaluate
+from recsys_lab.evaluation import Board, Result, Scoreboard, evaluate
 from recsys_lab.evaluation.boards import basket_board, home_board, next_board
 from recsys_lab.evaluation.metrics import JudgementError
 from recsys_lab.evaluation.owned import owned_board
@@ -70,7 +70,7 @@ def scoreboard(
     shop: Shop,
     boards: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
-    most_visits: int = 3_000,
+    most_visits: int = 10_000,
     most_products: int = 20_000,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Iterator[OwnBoard]:
@@ -103,18 +103,33 @@ def _measured(
         return OwnBoard(name, None, {name: few}, told)
     mine = OwnBoard(name, Scoreboard.of(board), {}, told)
     assert mine.scores is not None
+    popular: Result | None = None
     for method, make in ROWS[name].items():
         asked = method not in BY_NAME if methods is None else method in (*methods, REFERENCE)
         if not asked:
             continue
         tell(f"{name}: {method} …")
         try:
-            mine.scores.add(evaluate(make(), board, method))
+            result = evaluate(make(), board, method)
         except JudgementError:
             raise  # a list that breaks the rules is a mistake of ours
         except (ValueError, EncoderUnavailable, ModuleNotFoundError) as error:
             mine.left_out[method] = _why(error)
+            continue
+        if popular is not None and _alike(result, popular):
+            mine.left_out[method] = (
+                "its lists earn what popular's do, case by case: it finds nothing to learn from here"
+            )
+            continue
+        popular = result if method == REFERENCE else popular
+        mine.scores.add(result)
     return mine
+
+
+def _alike(one: Result, other: Result) -> bool:
+    """Whether two results are the same in each case and in what was listed."""
+    same = all(np.array_equal(one.cases[name], other.cases[name], equal_nan=True) for name in one.cases)
+    return same and one.lists == other.lists
 
 
 def _why(error: Exception) -> str:

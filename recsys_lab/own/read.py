@@ -73,7 +73,10 @@ def _encoding(path: Path) -> tuple[str, tuple[str, ...]]:
             return "utf-16", ("its letters are in UTF-16",)
         even, odd = start[::2].count(0), start[1::2].count(0)
         if max(even, odd) > len(start) / 8 > 16 * min(even, odd):  # every second byte of western letters is 0
-            return ("utf-16-le" if odd > even else "utf-16-be"), ("its letters are taken for UTF-16",)
+            wide = "utf-16-le" if odd > even else "utf-16-be"
+            letters = start.decode(wide, "replace")
+            if sum(letter.isprintable() or letter.isspace() for letter in letters) > 0.95 * len(letters):
+                return wide, ("its letters are taken for UTF-16",)
         strange = sum(start.count(byte) for byte in range(32) if byte not in (9, 10, 11, 12, 13, 26))
         if strange > len(start) / 200:
             raise DataError(f"{path}: this is no text and no table; give csv, JSON lines, parquet or xlsx")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -59,11 +60,11 @@ class Report:
 
     def to_text(self) -> str:
         """For the terminal."""
-        return "\n".join(_lines(self, "{}\n" + "-" * 40, "  {}", lambda text: text)) + "\n"
+        return "\n".join(_lines(self, "\n{}\n" + "-" * 40, "  {}", _printable, str)) + "\n"
 
     def to_markdown(self) -> str:
         """For a page: headings and lists; whatever came out of the files stands in code quotes, and runs nowhere."""
-        body = _lines(self, "\n## {}\n", "- {}", _quoted)
+        body = _lines(self, "\n## {}\n", "- {}", _quoted, _plain)
         return "\n".join(["# What the import found", *body]) + "\n"
 
     def to_csv(self) -> str:
@@ -92,19 +93,32 @@ def short(value: Any) -> str:
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
         return "(nothing)"
     text = str(value.item() if isinstance(value, np.generic) else value)
-    text = "".join(one if one.isprintable() else "·" for one in text[:61])
+    text = _printable(text[:61])
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else "·" for one in text)
 
 
 def _quoted(text: str) -> str:
     """In code quotes, so that neither HTML nor a table nor a formula can be made of it."""
-    return "`" + safe(text).replace("`", "´").replace("|", "¦") + "`"
+    return "`" + safe(_printable(text)).replace("`", "´").replace("|", "¦") + "`"
 
 
-def _lines(report: Report, title: str, item: str, quote: Any) -> Iterable[str]:
+def _plain(text: str) -> str:
+    """A sentence with values of the file in it, so that no tag, link or picture comes of them."""
+    return re.sub(r"([<>\[\]`|\\])", r"\\\1", text)
+
+
+Mark = Callable[[str], str]
+
+
+def _lines(report: Report, title: str, item: str, quote: Mark, plain: Mark) -> Iterable[str]:
+    """The report line by line; `quote` marks a value of the file, `plain` a sentence that may hold some."""
     yield title.format("What was read")
     for one in report.read:
-        told = "".join(f"; {line}" for line in one["told"])
+        told = "".join(f"; {plain(line)}" for line in one["told"])
         yield item.format(f"{one['table']}: {one['rows']:,} rows of {quote(one['file'])} ({one['format']}{told})")
     yield title.format("Your columns")
     for column in report.columns:
@@ -115,25 +129,24 @@ def _lines(report: Report, title: str, item: str, quote: Any) -> Iterable[str]:
             yield item.format("nothing")
         for found in findings:
             shown = ", ".join(f"{row} {quote(value)}" for row, value in found.examples)
-            advice = f" ({found.advice})" if found.advice else ""
-            yield item.format(
-                f"{found.table}: {found.rows:,} rows: {found.what}{advice}" + (f": {shown}" if shown else "")
-            )
+            advice = f" ({plain(found.advice)})" if found.advice else ""
+            line = f"{found.table}: {found.rows:,} rows: {plain(found.what)}{advice}"
+            yield item.format(f"{line}: {shown}" if shown else line)
     for heading, said in (("What was assumed", report.assumed), ("What you should know", report.noticed)):
         if said:
             yield title.format(heading)
-            yield from (item.format(line) for line in said)
+            yield from (item.format(plain(line)) for line in said)
     yield title.format("Your shop")
     yield from (item.format(f"{name}: {_number(value)}") for name, value in report.shop.items())
     if report.lacks:
         yield item.format(f"it has no: {', '.join(report.lacks)}")
     yield title.format("The chapters of the course")
     for chapter in report.chapters:
-        yield item.format(f"{chapter.works:>6}  {chapter.number} {chapter.title}: {chapter.why}".lstrip())
+        yield item.format(f"{chapter.works:<6} {chapter.number} {chapter.title}: {chapter.why}")
     yield item.format("What needs the truth (ceilings, simulated A/B tests) works on the simulated shop alone.")
     if report.out:
         yield title.format("How to open it")
-        yield item.format(f"RECSYS_LAB_SHOP={quote(report.out)} makes load_shop() this shop, in every chapter")
+        yield item.format(f"RECSYS_LAB_SHOP={quote(report.out)} makes load_shop() this shop")
         yield item.format("python -m recsys_lab scoreboard --shop FOLDER says which method pays most")
 
 

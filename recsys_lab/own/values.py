@@ -64,7 +64,7 @@ def labels(values: pd.Series[Any], what: str) -> Read:
             if text.lower() in MISSING:
                 return None
             kinds.add("text")
-            if re.fullmatch(r"-?\d+\.0+", text):
+            if re.fullmatch(r"-?\d+[.,]0+", text):
                 kinds.add("zero")
             else:
                 kinds.add("E" if re.fullmatch(r"\d[.,]\d+E\+\d+", text) else "other")
@@ -80,8 +80,8 @@ def labels(values: pd.Series[Any], what: str) -> Read:
     held = by_value(values, label)
     notes = []
     if "zero" in kinds and "other" not in kinds and "E" not in kinds:
-        held = by_value(series(held, values), lambda text: text.partition(".")[0] if isinstance(text, str) else text)
-        notes.append(f"{what} were written as 12.0 (a column of decimal numbers): the .0 was taken off")
+        held = by_value(series(held, values), lambda text: re.split("[.,]", text)[0] if isinstance(text, str) else text)
+        notes.append(f"{what} were written as 12.0 (they come of decimal numbers): the .0 was taken off")
     elif "float" in kinds:
         notes.append(f"{what} were decimal numbers in the file: 12.0 became 12")
     if "text" in kinds and kinds & {"number", "float"}:
