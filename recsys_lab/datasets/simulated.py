@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from recsys_lab.datasets.events import DataError
-from recsys_lab.datasets.limit import limited
+from recsys_lab.datasets.limit import OWN_SHOP, limited
 from recsys_lab.datasets.shop import Shop
 
 _HERE = Path(__file__).resolve()
@@ -54,7 +54,7 @@ def load_shop(impressions: bool = True) -> Shop:
     Where `RECSYS_LAB_SHOP` names the folder of an imported shop, it is that one. Without `impressions` the home page's
     lists are left out, which loads faster. Its truth is not here: see `recsys_lab.evaluation`.
     """
-    own = os.environ.get("RECSYS_LAB_SHOP", "").strip()
+    own = os.environ.get(OWN_SHOP, "").strip()
     if own:
         return limited(open_shop(Path(own), impressions))
     return limited(open_shop(shop_folder(), impressions, name="simulated shop"))

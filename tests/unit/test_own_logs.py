@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from recsys_lab.cli import app
 from recsys_lab.datasets import DAY_MS, DataError, Shop
+from recsys_lab.evaluation.truth import load_truth
 from recsys_lab.own import chapters_for, import_shop, open_shop, scoreboard
 from recsys_lab.own.boards import days_to_test
 
@@ -84,6 +85,12 @@ def test_each_need_is_noticed(shop: Shop) -> None:
 @pytest.mark.parametrize(("days", "wanted"), [(90, (14, 7)), (36, (14, 7)), (35, (8, 4)), (8, (2, 1)), (4, (1, 1))])
 def test_days_to_test(days: int, wanted: tuple[int, int]) -> None:
     assert days_to_test(days) == wanted
+
+
+def test_no_truth_of_another_shop(shop: Shop) -> None:
+    fewer = Shop("mine", shop.products.head(10), shop.shoppers, shop.events)
+    with pytest.raises(DataError, match=r"mine has 10 and .* unset RECSYS_LAB_SHOP"):
+        load_truth(fewer)
 
 
 def test_a_log_of_three_days_has_no_board(shop: Shop) -> None:
