@@ -29,7 +29,8 @@ def load_truth(shop: Shop, path: Path | None = None) -> World:
     if known != held:
         raise DataError(
             f"truth: it is known of {known[0]:,} products and {known[1]:,} shoppers, and {shop.name} has {held[0]:,}"
-            f" and {held[1]:,}; only the whole simulated shop has a truth: unset RECSYS_LAB_SHOP, or leave this part out"
+            f" and {held[1]:,}; only the"
+            f" whole simulated shop has a truth: unset RECSYS_LAB_SHOP, or leave this part out"
         )
     buys = shop.events.loc[shop.events["event_type"] == "buy", ["user_id", "item_id", "timestamp"]]
     return World(shop.products, shop.shoppers, truth, buys, START_MS)

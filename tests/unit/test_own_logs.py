@@ -67,6 +67,21 @@ def test_the_simulated_shop_has_all_that_chapters_need(shop: Shop) -> None:
     assert set(told.values()) == {("yes", "all is there")}, told
 
 
+def test_the_simulated_shop_comes_back_with_its_impressions(shop: Shop, tmp_path: Path) -> None:
+    paths = exported(shop, tmp_path)
+    both = pd.concat([shop.events, shop.impressions], ignore_index=True).sort_values("timestamp", kind="stable")
+    both.to_csv(paths["events"], index=False)
+    again, report = import_shop(now_ms=int(shop.events["timestamp"].max()), **paths)
+    assert again.impressions is not None and shop.impressions is not None
+    pd.testing.assert_frame_equal(again.events[shop.events.columns], shop.events, check_dtype=False)
+    columns = [name for name in shop.impressions.columns if name in again.impressions.columns]
+    assert {"position", "propensity"} <= set(columns)
+    pd.testing.assert_frame_equal(again.impressions[columns], shop.impressions[columns], check_dtype=False)
+    kept = shop.products.drop(columns="picture")  # what notebooks show as it is does not come from a file
+    pd.testing.assert_frame_equal(again.products, kept, check_dtype=False)
+    assert report.dropped == report.changed == [] and {chapter.works for chapter in report.chapters} == {"yes"}
+
+
 def test_each_need_is_noticed(shop: Shop) -> None:
     def works(changed: Shop) -> dict[str, str]:
         return {chapter.number: chapter.works for chapter in chapters_for(changed)}
@@ -134,7 +149,7 @@ def test_a_robots_visit_is_left_out(shop: Shop) -> None:
 
 
 def test_the_command(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import_shop(out=tmp_path / "mine", **exported(shop, tmp_path))
+    import_shop(out=tmp_path / "mine", now_ms=int(shop.events["timestamp"].max()), **exported(shop, tmp_path))
     given = ["scoreboard", "--board", "owned", "--methods", "buy again"]
     said = runner.invoke(app, [*given, "--shop", str(tmp_path / "mine")])
     assert said.exit_code == 0 and "owned: buy again pays most" in said.stdout
