@@ -26,6 +26,13 @@ BOARDS: Mapping[str, Callable[[Shop, Shop], Board]] = {
     "basket": basket_board,
     "owned": owned_board,
 }
+ASKED = {
+    "home": "a visit with a click or a purchase",
+    "next": "a visit with two clicks",
+    "basket": "a visit with two products bought",
+    "owned": "a shopper who buys again what they own",
+}
+"""What each board asks about: without one in the days of the test there is no board."""
 FEWEST = 20
 """With fewer questions than this a board says nothing."""
 
@@ -96,8 +103,8 @@ def _measured(
 ) -> OwnBoard:
     try:
         board = BOARDS[name](past, future)
-    except ValueError as error:
-        return OwnBoard(name, None, {name: _why(error)}, told)
+    except ValueError:  # what a board raises when it has no question
+        return OwnBoard(name, None, {name: f"there is not one {ASKED[name][2:]} in the days of the test"}, told)
     if len(board.contexts) < FEWEST:
         few = f"there are {len(board.contexts)} questions in the days of the test, and {FEWEST} are the fewest"
         return OwnBoard(name, None, {name: few}, told)

@@ -190,7 +190,7 @@ def _what(sieve: Sieve, wishes: Wishes) -> None:
         )
         return
     source = sieve.source("event_type")
-    word = cells.by_value(source, lambda value: bare(str(value)))
+    word = cells.by_value(source, lambda value: bare(_written(value)))
     said = pd.Series(word, index=source.index, dtype=object)
     named = {bare(theirs) for theirs in wishes.event_map}
     back = said.isin(RETURN_WORDS - named)
@@ -200,10 +200,15 @@ def _what(sieve: Sieve, wishes: Wishes) -> None:
     kinds = [short(one) for one in unknown.dropna().unique()[:EXAMPLES].tolist()]
     advice = f"--event-map {kinds[0]}=clicked_on, or another type, takes them in" if kinds else ""
     sieve.drop(sieve.columns["event_type"].isna(), "the course does not know this type of event", "event_type", advice)
-    for theirs in sorted(set(cells.by_value(source[sieve.keep], str))):
+    for theirs in sorted(set(cells.by_value(source[sieve.keep], _written))):
         ours = words[bare(theirs)]
         if theirs != ours and bare(theirs) in EVENT_WORDS and bare(theirs) not in named:
             sieve.report.assumed.append(f"events {short(theirs)!r} are taken for {ours}")
+
+
+def _written(value: Any) -> str:
+    """A type of event as a text: the code 1.0 of a column of floats is 1."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _when(sieve: Sieve, wishes: Wishes) -> None:

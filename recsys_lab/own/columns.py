@@ -116,7 +116,7 @@ def bare(name: str) -> str:
     >>> bare("Visitor_ID ")
     'visitorid'
     """
-    return re.sub(r"[^0-9a-zß-ÿ]", "", name.lower())
+    return re.sub(r"[\W_]", "", name.lower())
 
 
 def name_columns(table: str, columns: Iterable[str], given: Mapping[str, str]) -> Named:

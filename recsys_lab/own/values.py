@@ -211,7 +211,8 @@ def _of_numbers(amounts: Any, units: str) -> tuple[Any, list[str]]:
 
 def _rounded(amounts: Any) -> Any:
     fine = np.isfinite(amounts) & (np.abs(amounts) < 2**62)
-    return np.where(fine, np.where(fine, np.floor(amounts), 0).astype(np.int64), _NONE)
+    # A hair added: 1.123 seconds times 1000 may be a hair below 1123, and floats of nanoseconds are not exact.
+    return np.where(fine, np.where(fine, np.floor(amounts + 5e-4), 0).astype(np.int64), _NONE)
 
 
 def _of_dates(held: list[Any], words: list[str], dates: str) -> tuple[Any, list[str]]:

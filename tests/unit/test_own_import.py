@@ -247,6 +247,17 @@ def test_times_in_any_spelling(tmp_path: Path, spelling: str) -> None:
     assert words in " ".join(report.assumed)
 
 
+@pytest.mark.parametrize(("unit", "scale"), [("s", 1e-3), ("ms", 1), ("us", 1000), ("ns", 1_000_000)])
+def test_no_millisecond_is_lost(tmp_path: Path, unit: str, scale: float) -> None:
+    rows = log().assign(ts=lambda frame: frame["ts"] + np.arange(len(frame)) * 37)
+    shop, _ = taken_in(tmp_path, rows.assign(ts=rows["ts"] * scale))
+    assert shop.events["timestamp"].tolist() == sorted(rows["ts"])
+    assert (
+        taken_in(tmp_path, rows.assign(ts=rows["ts"] * scale), units=unit, force=True)[0].fingerprint
+        == shop.fingerprint
+    )
+
+
 def test_datetimes_of_parquet_and_of_a_sheet(tmp_path: Path) -> None:
     rows = log().assign(ts=lambda frame: when(frame["ts"]))
     rows.to_parquet(tmp_path / "rows.parquet")
@@ -471,6 +482,15 @@ def test_unknown_types_of_events(tmp_path: Path) -> None:
     assert "no row is left" in refused_alone(tmp_path, rows.assign(event="hello"))
     with pytest.raises(DataError, match="there is no 'bought'; use one of impression"):
         import_shop(tmp_path / "events.csv", event_map={"wishlist": "bought"})
+
+
+def test_types_of_events_in_any_writing(tmp_path: Path) -> None:
+    codes = log().assign(event=lambda frame: frame["event"].map({"view": 1.0, "purchase": 4.0}))
+    codes.to_parquet(tmp_path / "codes.parquet")
+    shop, _ = import_shop(tmp_path / "codes.parquet", event_map={"1": "clicked_on", "4": "buy"}, now_ms=NOW)
+    words = log().assign(event=lambda frame: frame["event"].map({"view": "просмотр", "purchase": "покупка"}))
+    other, _ = taken_in(tmp_path, words, event_map={"просмотр": "clicked_on", "покупка": "buy"})
+    assert shop.fingerprint == other.fingerprint and set(shop.events["event_type"]) == {"clicked_on", "buy"}
 
 
 def test_a_robot(tmp_path: Path) -> None:
