@@ -149,7 +149,7 @@ def days_to_test(days: int) -> tuple[int, int]:
     if days > 35:
         return 14, 7
     if days < 4:
-        raise DataError(f"the log has {days} days; to learn from the first and test on the last, it has to have 4")
+        raise DataError(f"days in the log: {days}; to learn from the first and test on the last, it takes 4")
     return max(1, days // 4), max(1, days // 8)
 
 

@@ -113,15 +113,15 @@ NEEDS: Mapping[str, tuple[str, tuple[Need, ...], tuple[Need, ...]]] = {
     "00": ("A shop and a scoreboard", (_EITHER, _SPLIT, _PRODUCTS, _SHOPPERS), (_CLICKS, _BUYS, _PRICE, _SHOWN)),
     "01": ("Cold start", (_ASPECTS, _PRODUCTS), (_TEXT, _KIND, _PRICE, _CHOICE, _SPLIT, _SHOPPERS)),
     "02": ("Event weights", (_EITHER, _ASPECTS, _RETURNING), (_CLICKS, _CARTS, _BUYS, _TEXT, _CHOICE, _SPLIT)),
-    "03": ("item2vec", (_VISITS, _PRODUCTS), (_CLICKS, _SPLIT, _SHOPPERS)),
-    "04": ("Product clusters", (_VISITS, _PRODUCTS), (_CLICKS, _NAMES, _KIND, _SPLIT, _SHOPPERS)),
+    "03": ("item2vec", (_VISITS, _PRODUCTS), (_CLICKS, _NAMES, _KIND, _TEXT, _SPLIT, _SHOPPERS)),
+    "04": ("Product clusters", (_VISITS, _PRODUCTS), (_CLICKS, _NAMES, _KIND, _TEXT, _SPLIT, _SHOPPERS)),
     "05": (
         "Vector databases",
         (_EITHER, _PRODUCTS, _SHOPPERS),
         (
             _BUYS, (lambda f: f.baskets >= 100, "100 baskets of two products (also bought)"),
             (lambda f: f.again >= 100, "100 purchases of something owned already (buy again)"),
-            _KIND, _PRICE, _SPLIT,
+            _KIND, _TEXT, _PRICE, _SPLIT,
         ),
     ),
     "06": ("Real time", (_VISITS,), (_CLOCK, _CLICKS, _CARTS, _BUYS, _SPLIT)),

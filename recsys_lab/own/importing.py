@@ -191,10 +191,12 @@ def _tell(shop: Shop, report: Report) -> None:
     }
     report.lacks = list(shop.lacks)
     report.chapters = chapters_for(shop)
-    few = f"there are {len(facts.active)} products: a list of ten holds a good part of them, so methods hardly differ"
+    few = (
+        f"products that something happened to: {len(facts.active)}; a list of ten holds many, so methods differ little"
+    )
     brief = facts.days <= TEST_DAYS + TUNE_DAYS
     notices = {
-        f"the log has {facts.days} days: measuring takes more than {TEST_DAYS + TUNE_DAYS} in most chapters": brief,
+        f"days in the log: {facts.days}; measuring takes more than {TEST_DAYS + TUNE_DAYS} in most chapters": brief,
         "all events are of one shopper: nothing can be learned from others": facts.shoppers == 1,
         few: len(facts.active) < 50,
         "there are only purchases: what was looked at and not bought is not known": facts.kinds == {"buy"},
