@@ -1,5 +1,5 @@
-"""`python -m recsys_lab`: the scoreboard, the health check, the simulator, training on a log of your own, the nightly
-refresh of a store, and the live shop."""
+"""`python -m recsys_lab`: the scoreboard, the health check, the simulator, the import of your own data, training on a
+log of your own, the nightly refresh of a store, and the live shop."""
 
 from __future__ import annotations
 
@@ -37,6 +37,24 @@ class LogName(enum.StrEnum):
     retail = "retail"
 
 
+class Units(enum.StrEnum):
+    """The units of times that are numbers."""
+
+    auto = "auto"
+    s = "s"
+    ms = "ms"
+    us = "us"
+    ns = "ns"
+
+
+class Dates(enum.StrEnum):
+    """How 01/02/2024 is read."""
+
+    auto = "auto"
+    day_first = "day-first"
+    month_first = "month-first"
+
+
 class Ask(enum.StrEnum):
     """The two ways to ask item2vec."""
 
@@ -60,14 +78,25 @@ def scoreboard(
     methods: Annotated[
         str | None, typer.Option(help="Only these rows, separated by commas; ranker takes minutes.")
     ] = None,
+    shop: Annotated[
+        Path | None, typer.Option(help="The folder of an imported shop; RECSYS_LAB_SHOP when left out.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Measure every method on the boards of the shop, of a real log, or of your own sessions."""
+    """Measure every method on the boards of the shop, of a real log, of your own shop, or of your own sessions."""
     from recsys_lab import measure
 
     wanted = None if methods is None else [name.strip() for name in methods.split(",") if name.strip()]
+    own = os.environ.get("RECSYS_LAB_SHOP", "").strip()
+    if shop is None and own and sessions is None and test is None and log is LogName.shop:
+        shop = Path(own)
     with _one_line_errors():
         measure.check_methods(wanted)
+        if shop is not None:
+            if sessions is not None or test is not None or log is not LogName.shop:
+                raise typer.BadParameter("--shop goes with --board and --methods alone: leave the others out")
+            _own_scoreboard(shop, None if board is None else board.value, wanted, as_json)
+            return
         if (sessions is None) != (test is None):
             raise typer.BadParameter("--sessions and --test go together: give both files or neither")
         if sessions is not None and test is not None:
@@ -88,6 +117,69 @@ def scoreboard(
             raise typer.BadParameter(f"--methods: no board asked for has a row {', '.join(wanted or ())}")
         if as_json:
             print(json.dumps(measured, indent=2))
+
+
+def _own_scoreboard(folder: Path, board: str | None, methods: list[str] | None, as_json: bool) -> None:
+    from recsys_lab.own import open_shop, scoreboard
+    from recsys_lab.own.boards import as_text
+
+    if board == "ab":
+        raise typer.BadParameter("--board ab needs the truth, which only the simulated shop has; choose another board")
+    measured = []
+    names = None if board is None else [board]
+    shop = open_shop(folder, impressions=False)
+    for one in scoreboard(shop, names, methods, tell=lambda line: print(line, file=sys.stderr, flush=True)):
+        measured.append(one.as_dict())
+        if not as_json:
+            print(as_text(one), end="\n\n", flush=True)
+    if as_json:
+        print(json.dumps(measured, indent=2))
+
+
+@app.command(name="import")
+def import_(
+    events: Annotated[Path, typer.Option(help="What shoppers did: csv, JSON lines, parquet or xlsx.")],
+    out: Annotated[Path | None, typer.Option(help="The folder to write; may be left out with --dry-run.")] = None,
+    products: Annotated[Path | None, typer.Option(help="The products; those of the events when left out.")] = None,
+    shoppers: Annotated[Path | None, typer.Option(help="The shoppers; those of the events when left out.")] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="YOURS=OURS for a column, as in --map sku=item_id; again for more."),
+    ] = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--event-map", help="YOURS=OURS for a type of event, as in view=clicked_on; all=buy for each row."
+        ),
+    ] = None,
+    units: Annotated[Units, typer.Option(help="The unit of times that are numbers.")] = Units.auto,
+    dates: Annotated[Dates, typer.Option(help="How 01/02/2024 is read.")] = Dates.auto,
+    drop_bots: Annotated[bool, typer.Option("--drop-bots", help="Leave out who does too much in a day.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a folder that an import wrote.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Read your own shop's data, say what is in it and what the course can do with it, and write it to a folder."""
+    from recsys_lab.own import import_shop
+
+    if out is None and not dry_run:
+        raise typer.BadParameter("--out: name the folder to write, or look first with --dry-run")
+    given = {"--map": _pairs("--map", column or []), "--event-map": _pairs("--event-map", event or [])}
+    with _one_line_errors():
+        _, report = import_shop(
+            events, None if dry_run else out, products, shoppers, given["--map"], given["--event-map"], units.value,
+            dates.value, drop_bots, force,
+        )  # fmt: skip
+        print(report.to_json() if as_json else report.to_text(), end="")
+
+
+def _pairs(option: str, given: list[str]) -> dict[str, str]:
+    """YOURS=OURS as a dict; the last = is the one that parts them."""
+    pairs = [one.rpartition("=") for one in given]
+    for whole, (theirs, equals, ours) in zip(given, pairs, strict=True):
+        if not (theirs.strip() and equals and ours.strip()):
+            raise typer.BadParameter(f"{option} {whole}: write YOURS=OURS, as in {option} sku=item_id")
+    return {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
 
 
 @app.command()

@@ -1,13 +1,14 @@
-"""The simulated shop as it is shipped: `data/shop`, made by `python -m recsys_lab simulate`."""
+"""The simulated shop as it is shipped (`data/shop`, made by `python -m recsys_lab simulate`), or one of your own."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pandas as pd
 
 from recsys_lab.datasets.events import DataError
-from recsys_lab.datasets.limit import limited
+from recsys_lab.datasets.limit import OWN_SHOP, limited
 from recsys_lab.datasets.shop import Shop
 
 _HERE = Path(__file__).resolve()
@@ -26,13 +27,34 @@ def shop_folder() -> Path:
     )
 
 
+def open_shop(folder: Path, impressions: bool = True, name: str | None = None) -> Shop:
+    """The shop in a folder of parquet tables: products, shoppers, events, and impressions where there are any.
+
+    `python -m recsys_lab import` writes such folders. Raises `DataError` where a table is missing or damaged.
+    """
+    folder = folder.expanduser().absolute()
+    missing = [table for table in ("products", "shoppers", "events") if not (folder / f"{table}.parquet").is_file()]
+    if missing:
+        raise DataError(
+            f"{folder}: this is no folder of a shop, there is no {missing[0]}.parquet in it; make one with:"
+            f" python -m recsys_lab import --events FILE --out {folder}"
+        )
+    wanted = ["products", "shoppers", "events"]
+    wanted += ["impressions"] if impressions and (folder / "impressions.parquet").is_file() else []
+    try:
+        tables = {table: pd.read_parquet(folder / f"{table}.parquet") for table in wanted}
+    except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
+        raise DataError(f"{folder}: a table of this shop cannot be read ({error}); make the folder again") from error
+    return Shop.from_frames(**tables, name=name or folder.name)
+
+
 def load_shop(impressions: bool = True) -> Shop:
     """The simulated shop: about 1,200 products, 4,000 shoppers and 300,000 events of 90 days.
 
-    Without `impressions` the home page's lists are left out, which loads faster. Its truth is not here: see
-    `recsys_lab.evaluation`.
+    Where `RECSYS_LAB_SHOP` names the folder of an imported shop, it is that one. Without `impressions` the home page's
+    lists are left out, which loads faster. Its truth is not here: see `recsys_lab.evaluation`.
     """
-    folder = shop_folder()
-    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("products", "shoppers", "events")}
-    shown = pd.read_parquet(folder / "impressions.parquet") if impressions else None
-    return limited(Shop.from_frames(**tables, impressions=shown, name="simulated shop"))
+    own = os.environ.get(OWN_SHOP, "").strip()
+    if own:
+        return limited(open_shop(Path(own), impressions))
+    return limited(open_shop(shop_folder(), impressions, name="simulated shop"))

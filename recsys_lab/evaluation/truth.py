@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_lab.datasets import Shop
+from recsys_lab.datasets import DataError, Shop
 from recsys_lab.datasets.simulated import shop_folder
 from recsys_lab.evaluation.board import Board
 from recsys_lab.evaluation.boards import visits
@@ -21,10 +21,19 @@ from recsys_lab.simulate.world import look_at
 def load_truth(shop: Shop, path: Path | None = None) -> World:
     """The world behind the whole simulated `shop`, from its truth file (the shipped one); for evaluation and tests.
 
-    A recommender that is built on it knows what nobody can know, and is no competitor but the ceiling.
+    A recommender that is built on it knows what nobody can know, and is no competitor but the ceiling. Raises
+    `DataError` for another shop.
     """
+    truth = Truth.load(path or shop_folder() / "truth.npz")
+    known, held = (len(truth.appeal), len(truth.thrift)), (len(shop.products), len(shop.shoppers))
+    if known != held:
+        raise DataError(
+            f"truth: it is known of {known[0]:,} products and {known[1]:,} shoppers, and {shop.name} has {held[0]:,}"
+            f" and {held[1]:,}; only the"
+            f" whole simulated shop has a truth: unset RECSYS_LAB_SHOP, or leave this part out"
+        )
     buys = shop.events.loc[shop.events["event_type"] == "buy", ["user_id", "item_id", "timestamp"]]
-    return World(shop.products, shop.shoppers, Truth.load(path or shop_folder() / "truth.npz"), buys, START_MS)
+    return World(shop.products, shop.shoppers, truth, buys, START_MS)
 
 
 def ab_board(past: Shop, future: Shop, world: World, k: int = 10, name: str = "ab") -> Board:

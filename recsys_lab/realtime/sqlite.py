@@ -60,9 +60,11 @@ SELECT (SELECT n FROM about WHERE name = 'latest'),
        (SELECT n FROM numbers WHERE tab = :record AND field = :last)
 """
 _CHANGE = """
-INSERT INTO numbers VALUES (?1, ?2, ?3)
-ON CONFLICT DO UPDATE SET n = excluded.n + iif(?4 = 'add', n, 0) WHERE ?4 <> 'first'
+INSERT INTO numbers VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET n = excluded.n + iif(?, n, 0) WHERE ?
 """
+_HOW = {"add": (1, 1), "last": (0, 1), "first": (0, 0)}
+"""The last two of a change's numbers: does it count on from what is there, and does it change what is there?"""
 _PUT = "INSERT OR REPLACE INTO numbers VALUES (?, ?, ?)"
 _UNTIL = (
     "INSERT INTO alive VALUES (?, ?) ON CONFLICT DO UPDATE SET until = excluded.until WHERE until <> excluded.until"
@@ -161,8 +163,8 @@ class SqliteStore:
         else:
             if event.timestamp - last > self.rules.idle_ms:
                 _drop(db, name)
-            rows += [(name, START, event.timestamp, "first"), (name, LAST, event.timestamp, "last")]
-            rows += [(name, one.field, one.n, one.how) for one in changes if isinstance(one, Own)]
+            rows += [(name, START, event.timestamp, *_HOW["first"]), (name, LAST, event.timestamp, *_HOW["last"])]
+            rows += [(name, one.field, one.n, *_HOW[one.how]) for one in changes if isinstance(one, Own)]
             until.append((name, event.timestamp + self.rules.idle_ms))
         db.executemany(_CHANGE, rows)
         db.executemany(_UNTIL, until)
@@ -174,13 +176,13 @@ class SqliteStore:
         rows, until = [], []
         for change in changes:
             if isinstance(change, Add):
-                rows.append((change.table, change.field, change.n, "add"))
+                rows.append((change.table, change.field, change.n, *_HOW["add"]))
                 if change.until_ms is not None:
                     until.append((change.table, change.until_ms))
             elif isinstance(change, Pairs):
                 around = (event.user_id, event.timestamp - change.within_ms, event.timestamp + change.within_ms)
                 near = pairs(event, change, _read_all(db.execute(_NEAR, around)))
-                rows += [(table, field, 1, "add") for table, field in near]
+                rows += [(table, field, 1, *_HOW["add"]) for table, field in near]
         return rows, until
 
     def _put(self, db: sqlite3.Connection, name: str, own: Table) -> None:

@@ -93,7 +93,7 @@ class PostgresStore(BaseStore):
     def _connection(self) -> Any:
         connection = getattr(self._local, "connection", None)
         if connection is None or connection.closed:
-            connection = self._psycopg.connect(self._dsn, autocommit=True, connect_timeout=10)
+            connection = self._psycopg.connect(self._dsn, autocommit=True, connect_timeout=10, client_encoding="utf8")
             self._local.connection = connection
             self._open.append(connection)
         return connection

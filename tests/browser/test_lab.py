@@ -43,10 +43,23 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 break
             time.sleep(0.5)
         assert address, log.read_text()
+        until_answered(port, process, log)
         yield address.group(0)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=30)
+
+
+def until_answered(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """The address is printed a moment before somebody listens there."""
+    for _ in range(240):
+        with socket.socket() as door:
+            door.settimeout(1)
+            if door.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.5)
+    raise AssertionError(f"JupyterLab printed its address and nobody listens at port {port}:\n{log.read_text()}")
 
 
 def test_answers_with_its_token_only_and_on_this_computer_only(lab: str) -> None:

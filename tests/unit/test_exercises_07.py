@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from recsys_lab.exercises import chapter
+from tests import learner
+
+verdict = partial(learner.verdict, "07")
 
 LOST = "def where_lost(lists, pools, wanted):\n"
 LISTWISE = "def listwise(x, gains, w):\n"
 BOUND = "def upper_bound(X, r, x, alpha, ridge):\n"
 THOMPSON = "def thompson(theta, inverse, x, scale, rng):\n"
 OFF = "def off_policy(target, logged, rewards):\n"
-
-
-def verdict(number: int, code: str) -> tuple[str, str]:
-    namespace: dict[str, Any] = {"np": np, "pd": pd}
-    exec(compile(code, "the learner's cell", "exec"), namespace)
-    judged = chapter("07")[number].check(namespace)
-    return judged.kind, judged.message
 
 
 @pytest.mark.parametrize(

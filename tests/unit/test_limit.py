@@ -41,8 +41,19 @@ def test_a_claim_is_an_assertion_but_on_a_part(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("NOTEBOOK_TEST_ROW_LIMIT", raising=False)
+    monkeypatch.delenv("RECSYS_LAB_SHOP", raising=False)
     with pytest.raises(AssertionError, match="popular wins"):
         claim(False, "popular wins")
     monkeypatch.setenv("NOTEBOOK_TEST_ROW_LIMIT", "5000")
     claim(False, "popular wins")
     assert "this does not hold: popular wins" in capsys.readouterr().out
+
+
+def test_on_a_shop_of_ones_own_a_claim_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("NOTEBOOK_TEST_ROW_LIMIT", raising=False)
+    monkeypatch.setenv("RECSYS_LAB_SHOP", "my_shop")
+    claim(False, "popular wins")
+    claim(True, "nothing is said of what holds")
+    assert capsys.readouterr().out == "With RECSYS_LAB_SHOP set, this does not hold: popular wins\n"
