@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from recsys_lab.datasets.cells import skip_cells
 from recsys_lab.datasets.events import DataError
 from recsys_lab.datasets.limit import OWN_SHOP, limited
 from recsys_lab.datasets.shop import Shop
@@ -51,10 +52,13 @@ def open_shop(folder: Path, impressions: bool = True, name: str | None = None) -
 def load_shop(impressions: bool = True) -> Shop:
     """The simulated shop: about 1,200 products, 4,000 shoppers and 300,000 events of 90 days.
 
-    Where `RECSYS_LAB_SHOP` names the folder of an imported shop, it is that one. Without `impressions` the home page's
+    Where `RECSYS_LAB_SHOP` names the folder of an imported shop, it is that one, and in a notebook
+    cells that need what it lacks are skipped (`cells`). Without `impressions` the home page's
     lists are left out, which loads faster. Its truth is not here: see `recsys_lab.evaluation`.
     """
     own = os.environ.get(OWN_SHOP, "").strip()
     if own:
-        return limited(open_shop(Path(own), impressions))
+        shop = limited(open_shop(Path(own), impressions))
+        skip_cells(shop)
+        return shop
     return limited(open_shop(shop_folder(), impressions, name="simulated shop"))

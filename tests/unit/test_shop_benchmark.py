@@ -15,4 +15,4 @@ def test_stored_load_reaches_its_share_of_an_endpoint_that_does_nothing(route: s
     assert STORED["ratios to"] == "/empty" and STORED["/empty"]["throughput"] == 1
     assert STORED[route]["throughput"] >= least
     found = STORED[route]["requests_per_s"] / STORED["/empty"]["requests_per_s"]
-    assert found == pytest.approx(STORED[route]["throughput"], abs=0.002)
+    assert found == pytest.approx(STORED[route]["throughput"], rel=0.03)
