@@ -22,6 +22,10 @@ test-unit test-learners: export OPENBLAS_NUM_THREADS = 1
 TRIALS := build/trials
 report = --junitxml=$(TRIALS)/$(1).xml
 
+# What compares times, loads a server, or needs both cores
+ALONE := $(addprefix tests/services/test_,$(addsuffix .py,realtime_cost refresh shop_load shop_faults shop_kill \
+  shop_state_away spark))
+
 .DEFAULT_GOAL := help
 # The steps follow each other, also under make -j: the first that fails is the last thing on the screen.
 .NOTPARALLEL:
@@ -69,7 +73,9 @@ test-learners: environment-dev
 
 test-services: environment-dev ## Databases, live state and the live shop; Redis where REDIS_SERVER names one
 	@echo; echo "== Services"
-	$(PYTEST) -o addopts=-ra -m "not slow" tests/services $(call report,services)
+	$(PYTEST) -o addopts=-ra $(SHARED_OUT) -m "not slow" tests/services $(ALONE:%=--ignore=%) $(call report,services)
+	@echo; echo "== Services, one after the other"
+	$(PYTEST) -o addopts=-ra -m "not slow" $(ALONE) $(call report,services-alone)
 
 test-browser: environment-dev ## JupyterLab in a real browser, where there is a Chromium or Chrome
 	@echo; echo "== Browser"
@@ -80,7 +86,7 @@ again := $(MAKE) -k
 test-all: ## The same, and all that takes minutes or hours; its result is kept as benchmarks/test_all.md
 	@rm -rf $(TRIALS)
 	@code=0; $(again) test test-services slow-unit slow-services slow-notebooks || code=$$?; \
-	  $(BIN)/python -m tools.trials $(TRIALS) unit solved-notebooks learners-notebooks browser services \
+	  $(BIN)/python -m tools.trials $(TRIALS) unit solved-notebooks learners-notebooks browser services services-alone \
 	  slow-unit slow-services slow-notebooks && exit $$code
 
 slow-unit: environment-dev

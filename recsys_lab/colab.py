@@ -31,6 +31,8 @@ MORE = {
     ),
     "07": ("implicit>=0.7.3,<0.8",),
     "08": ("implicit>=0.7.3,<0.8",),
+    "09": ("implicit>=0.7.3,<0.8",),
+    "10": ("implicit>=0.7.3,<0.8",),
 }
 """What one chapter needs beyond that, by its number. Its first cell names the number; the other chapters' do not."""
 

@@ -43,6 +43,7 @@ MADE_OF = (
     "benchmarks/results",
     "benchmarks/stores",
     "benchmarks/realtime",
+    "benchmarks/scale",
     "benchmarks/bandit_trials.json",
 )
 # What Colab ships and a notebook of the course may import, directly or not.
@@ -86,6 +87,8 @@ SHIPPED = [
     "uvloop",
     "wrapt",
 ]
+SHIPPED_FOR = {"09": ["pyspark"]}
+"""What Colab ships and one chapter alone meets: it is large, so it is there only when that chapter runs."""
 COMPLAINTS = re.compile(r"ERROR|incompatible|conflict|dependency resolver", re.IGNORECASE)
 
 RUN = """
@@ -121,7 +124,7 @@ def main(arguments: Sequence[str], project: Project | None = None) -> int:
     kept = not uncommitted(project.root)
     home = Path(tempfile.mkdtemp(prefix="colab-"))
     try:
-        python = make_environment(home / "env", constraints)
+        python = make_environment(home / "env", constraints, chosen)
         for name in chosen:
             start = time.monotonic()
             run(python, project.notebook(name), home / name, constraints)
@@ -152,7 +155,7 @@ def key(project: Project, chapter: Chapter, constraints: str) -> str:
     """
     notebook = render.read(project.notebook(chapter.name))
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"] if notebook is not None else []
-    said = [render.source_hash(project, chapter), code, colab.needs(chapter.name[:2]), SHIPPED, constraints]
+    said = [render.source_hash(project, chapter), code, colab.needs(chapter.name[:2]), shipped([chapter.name]), constraints]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
 
@@ -185,12 +188,21 @@ def uncommitted(root: Path) -> bool:
     return bool(subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip())
 
 
-def make_environment(folder: Path, constraints: Path) -> Path:
-    """A Python 3.13 with Colab's versions of what it ships; returns its interpreter."""
+def shipped(chapters: Sequence[str]) -> list[str]:
+    """What Colab ships and these chapters meet.
+
+    >>> set(shipped(["09_scale_out"])) - set(shipped(["00_start_here"]))
+    {'pyspark'}
+    """
+    return [*SHIPPED, *(package for name in chapters for package in SHIPPED_FOR.get(name[:2], ()))]
+
+
+def make_environment(folder: Path, constraints: Path, chapters: Sequence[str]) -> Path:
+    """A Python 3.13 with Colab's versions of what it ships and these chapters meet; returns its interpreter."""
     subprocess.run([python313(), "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"
-    call = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-c", str(constraints), *SHIPPED]
-    subprocess.run(call, check=True)
+    install = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-c", str(constraints)]
+    subprocess.run([*install, *shipped(chapters)], check=True)
     return python
 
 

@@ -72,7 +72,8 @@ def colab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
     if not os.environ.get("COLAB_PACKAGES"):
         pytest.skip("COLAB_PACKAGES does not name a list of Colab's packages")
     listed = Path(os.environ["COLAB_PACKAGES"]).resolve()
-    yield colab_imitation.make_environment(tmp_path_factory.mktemp("colab") / "env", listed), listed
+    names = [path.stem for path in CHAPTERS]
+    yield colab_imitation.make_environment(tmp_path_factory.mktemp("colab") / "env", listed, names), listed
 
 
 @pytest.mark.slow

@@ -235,7 +235,7 @@ def imitate(toy: Project, monkeypatch: pytest.MonkeyPatch) -> Imitate:
         ran.clear()
         return colab_imitation.main(arguments, toy), list(ran)
 
-    monkeypatch.setattr(colab_imitation, "make_environment", lambda folder, _: folder)
+    monkeypatch.setattr(colab_imitation, "make_environment", lambda folder, *_: folder)
     monkeypatch.setattr(colab_imitation, "run", run)
     return call
 
