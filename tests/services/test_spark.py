@@ -136,6 +136,7 @@ class TestFactors:
         # Spark solved products before shoppers in its last round: after many rounds that makes no difference.
         assert np.allclose(fitted.product_vectors(events)["p0"], fitted.item_vectors_["p0"], atol=0.02)
 
+    @pytest.mark.slow
     def test_the_same_seed_gives_the_same_vectors(self, fitted: SparkFactors, small: Shop) -> None:
         again = SparkFactors(3, regularization=0.4, alpha=2.0, iterations=40, weights=WEIGHTS).fit(small)
         assert again.item_vectors_.ids == fitted.item_vectors_.ids
@@ -243,6 +244,7 @@ class TestQuality:
         assert abs(same.mean) < 0.004  # another start of the same equation
         assert near.low > -0.005  # λ by the number of ratings is no loss here
 
+    @pytest.mark.slow
     def test_word2vec_is_as_good_as_gensim_with_the_same_softmax(self, spark: Any, split: Split) -> None:
         from gensim.models import Word2Vec
 
@@ -303,6 +305,7 @@ class TestTheSession:
         assert {ip.removeprefix("::ffff:") for ip in listens} <= {"127.0.0.1", "::1"}
         assert spark.sparkContext.uiWebUrl is None
 
+    @pytest.mark.slow
     def test_quiet_offline_with_a_name_nobody_knows_and_nothing_is_left(self, spark: Any, tmp_path: Path) -> None:
         own = ["unshare", "--map-root-user", "--net", "--uts"]
         if (
