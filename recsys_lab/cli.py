@@ -1,5 +1,5 @@
-"""`python -m recsys_lab`: the scoreboard, the health check, the simulator, the import of your own data, training on a
-log of your own, the nightly refresh of a store, and the live shop."""
+"""`python -m recsys_lab`: the scoreboard, the health check, the simulator, the import of your own data, erasing a
+shopper, training on a log of your own, the nightly refresh of a store, and the live shop."""
 
 from __future__ import annotations
 
@@ -230,6 +230,41 @@ def refresh(
             for alias, made in done.items():
                 dropped = f", dropped {', '.join(made.dropped)}" if made.dropped else ""
                 print(f"{alias}: {made.collection} (before: {made.previous or 'none'}{dropped})")
+
+
+@app.command()
+def erase(
+    shopper: Annotated[str, typer.Option(help="The id of the shopper, as it is in your data.")],
+    shop: Annotated[Path | None, typer.Option(help="The folder of an imported shop.")] = None,
+    live: Annotated[str | None, typer.Option(help="Log and state: sqlite:///folder/live.db, redis://….")] = None,
+    waiting: Annotated[
+        Path | None, typer.Option(help="The live shop's waiting.db; beside an SQLite state it is found.")
+    ] = None,
+    store: Annotated[str | None, typer.Option(help="A vector store, as for refresh.")] = None,
+    collection: Annotated[
+        list[str] | None, typer.Option(help="Another collection of shoppers in the store; again for more.")
+    ] = None,
+    model: Annotated[list[Path] | None, typer.Option(help="The folder of saved factors; again for more.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what would be removed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Remove every trace of a shopper from the places you name; without --yes, say what would be removed."""
+    from recsys_lab.own import erase as erase_from
+
+    if not shopper:
+        raise typer.BadParameter("--shopper: it is empty; give the id of the shopper")
+    if shop is None and live is None and waiting is None and store is None and not model:
+        raise typer.BadParameter("name at least one place: --shop, --live, --waiting, --store or --model")
+    if collection and store is None:
+        raise typer.BadParameter("--collection is one of a store: name that with --store")
+    with _one_line_errors():
+        done = erase_from(
+            shopper, folder=shop, live=live, store=store, models=model or (), waiting=waiting,
+            collections=collection or (), dry_run=not yes,
+        )  # fmt: skip
+        print(json.dumps(done.as_dict(), indent=2) if as_json else done.to_text(), end="\n" if as_json else "")
+        if not yes:
+            print("this was a dry run: add --yes to do it", file=sys.stderr)
 
 
 @app.command()

@@ -18,7 +18,7 @@ from recsys_lab.datasets import Shop
 from recsys_lab.filters import Filter
 from recsys_lab.patterns import Patterns
 from recsys_lab.patterns.lists import current
-from recsys_lab.patterns.nightly import ALIASES, ITEMS, PRODUCTS, SHOPPERS
+from recsys_lab.patterns.nightly import ALIASES, ITEMS, PRODUCTS
 from recsys_lab.realtime import Live, LiveError
 from recsys_lab.realtime.accumulators import Counts
 from recsys_lab.recommender import Floats
@@ -31,7 +31,15 @@ from recsys_lab.shop.memo import IDLE_MS, RECENT, Memo
 from recsys_lab.shop.ranking import Ranking
 from recsys_lab.shop.reach import PAUSE, Reach, is_away, quick
 from recsys_lab.shop.record import Belongings
-from recsys_lab.shop.trained import Trained, publish, shop_with, train, without_shopper
+from recsys_lab.shop.trained import (
+    Trained,
+    publish,
+    shop_with,
+    train,
+    trained_without,
+    withdraw,
+    without_shopper,
+)
 from recsys_lab.shop.waiting import Waiting
 from recsys_lab.spaces.aspects import POPULARITY
 from recsys_lab.stores import BaseStore, StoreError, open_store
@@ -162,8 +170,7 @@ class Backend:
         assert now.trained.shop is not None
         told = now.catalogue.told(now.catalogue.products).drop(columns=POPULARITY)
         publish(store, replace(now.trained.shop, products=told), now.trained, self.clock())
-        if self._forgotten and now.trained.factors is not None:
-            store.alias(SHOPPERS).collection().delete(sorted(self._forgotten))
+        withdraw(store, self._forgotten.copy())
         return self._asking(store, now)
 
     def _asking(self, store: BaseStore, now: Now) -> Now:
@@ -367,12 +374,13 @@ class Backend:
             if made.store is None:
                 raise Away("store", "so the shop stays as it was")
             with self._write:
-                changed, self.now = self._changed, made
+                # Who was forgotten since it began is in what it learned, and comes not back with it.
+                changed, self.now = self._changed, self._without(made, self._forgotten.copy())
                 self._forgotten.clear()
                 for item, row in changed.items():
                     if row is not None or item in self.now.catalogue:
                         self._change(item, row)
-            self.ranking.learn(self.now.trained.shop)
+                self.ranking.learn(self.now.trained.shop)
             return {
                 "seconds": round(time.perf_counter() - begun, 3), "products": len(self.now.catalogue),
                 "until_ms": made.trained.until_ms, "models": self._models(),
@@ -383,11 +391,22 @@ class Backend:
 
     def forget(self, shopper: str) -> int:
         """See `Engine.forget`."""
-        self._forgotten.add(shopper)
-        self.base = without_shopper(self.base, shopper)
-        if self.now.trained.factors is not None:
-            self.asked(self.now, lambda ask: current(ask.shoppers).delete([shopper]))  # type: ignore[arg-type]
+        with self._write:
+            self._forgotten.add(shopper)
+            self.base = without_shopper(self.base, shopper)
+            self.now = self._without(self.now, [shopper])
+            self.ranking.forget(shopper)
+        if (live := self.state.held) is not None:
+            live.facts._traits.pop(shopper, None)  # of the shop that it was opened with
+        if self.remote:
+            self._server.ask(lambda store: withdraw(store, [shopper]))
         return self.inbox.forget(shopper)
+
+    def _without(self, now: Now, shoppers: Collection[str]) -> Now:
+        """The same without what it keeps under these names."""
+        if now.store is not None and not self.remote:
+            withdraw(now.store, shoppers)
+        return replace(now, trained=trained_without(now.trained, shoppers))
 
     def _models(self) -> dict[str, Any]:
         trained = self.now.trained

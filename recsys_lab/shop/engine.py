@@ -318,7 +318,8 @@ class Engine:
     def forget(self, shopper: str) -> int:
         """Delete all that is kept of a shopper; how many events that were. Raises `Away` if it cannot be done now.
 
-        Models that learned from them keep sums, without a name, until the next refresh.
+        Models keep sums over many shoppers, without a name, until the next refresh. The tables that the shop was loaded
+        from stay as they are: `recsys_lab.own.erase` takes somebody out of those too.
         """
         return self._backend.forget(shopper)
 

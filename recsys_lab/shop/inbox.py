@@ -156,7 +156,11 @@ class Inbox:
         with self.handing_on:
             with self._lock:
                 self._last.pop(shopper, None)
-            waited = self.waiting.forget(shopper)
+            try:
+                waited = self.waiting.forget(shopper)
+            except sqlite3.Error as error:
+                self._failed("waiting")
+                raise Away("state", f"and {type(error).__name__} where events wait") from error
             try:
                 return waited + self.state.ask(lambda live: live.forget(shopper))
             finally:

@@ -12,6 +12,7 @@ from recsys_lab.recommender import Context, Recommender
 from recsys_lab.shop.answers import Answer
 from recsys_lab.shop.catalogue import Catalogue
 from recsys_lab.shop.trained import makes
+from recsys_lab.shop.unlearn import copied, without
 
 _log = logging.getLogger("recsys_lab.shop")
 
@@ -24,6 +25,8 @@ class Ranking:
         self._name, self._failed = name, failed
         self._held: Recommender | None = None
         self._learning: threading.Thread | None = None
+        self._forgotten: set[str] = set()  # while it learns: it may have seen them
+        self._lock = threading.Lock()
 
     @property
     def ready(self) -> bool:
@@ -36,15 +39,30 @@ class Ranking:
         if make is None or shop is None or (self._learning is not None and self._learning.is_alive()):
             return
 
+        self._forgotten = set()
+
         def learn() -> None:
             try:
-                self._held = make().fit(shop)
+                made = make().fit(shop)
+                with self._lock:
+                    for shopper in self._forgotten:
+                        without(made, shopper)
+                    self._held = made
             except ValueError as error:  # too short a log
                 self._failed("ranker")
                 _log.warning("the ranker learned nothing, the list stays as it is: %s", error)
 
         self._learning = threading.Thread(target=learn, name="recsys-lab-ranker", daemon=True)
         self._learning.start()
+
+    def forget(self, shopper: str) -> None:
+        """Take a shopper out of it, and out of what is being learned."""
+        with self._lock:
+            self._forgotten.add(shopper)
+            if self._held is not None:
+                made = copied(self._held)  # the old one may be asked meanwhile
+                without(made, shopper)
+                self._held = made
 
     def wait(self) -> bool:
         """Wait until it has learned; whether it is ready."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from recsys_lab.factors import Factors
 from recsys_lab.methods import ROWS
 from recsys_lab.patterns import Patterns, complements, refresh_shop, sales_factors
 from recsys_lab.patterns.again import bought_again
+from recsys_lab.patterns.nightly import SHOPPERS
 from recsys_lab.recommender import Recommender
 from recsys_lab.shop.config import CHOSEN, ConfigError, Settings
-from recsys_lab.stores import BaseStore
+from recsys_lab.shop.unlearn import copied, without
+from recsys_lab.stores import BaseStore, Gone, versions
 from recsys_lab.stores.aspects import StoredIndex
 
 Make = Callable[[], Recommender]
@@ -103,6 +106,14 @@ def publish(store: BaseStore, shop: Shop, trained: Trained, now_ms: int) -> None
         refresh_shop(store, shop, trained.factors, now_ms=now_ms, keep=0)
 
 
+def withdraw(store: BaseStore, shoppers: Iterable[str]) -> None:
+    """Take shoppers' points out of a store: of today's version, and of those before that somebody may go back to."""
+    gone = sorted(shoppers)
+    for name in versions(store, SHOPPERS) if gone else ():
+        with suppress(Gone):  # a refresh has dropped it meanwhile
+            store._reopen(name).delete(gone)
+
+
 def shop_with(base: Shop, products: pd.DataFrame, events: Iterable[Event]) -> Shop:
     """The base with these products and the live events too; events on products that are gone are left out."""
     known = set(products["item_id"])
@@ -137,6 +148,23 @@ def without_shopper(shop: Shop, shopper: str) -> Shop:
     people = shop.shoppers[shop.shoppers["user_id"] != shopper].reset_index(drop=True)
     assert kept[0] is not None
     return Shop(shop.name, shop.products, people, kept[0].reset_index(drop=True), kept[1])
+
+
+def trained_without(trained: Trained, shoppers: Collection[str]) -> Trained:
+    """What was trained, without what it keeps under these names. Models are copied: the old ones may be asked."""
+    shop = trained.shop
+    for shopper in shoppers:
+        shop = None if shop is None else without_shopper(shop, shopper)
+    if shop is trained.shop and trained.shoppers.isdisjoint(shoppers):
+        return trained  # it has never heard of them
+    made = {make: copied(model) for make, model in trained.recommenders.items()}
+    factors = copied(trained.factors)
+    for model in (*made.values(), factors):
+        for shopper in shoppers:
+            without(model, shopper)
+    return replace(
+        trained, shoppers=trained.shoppers.difference(shoppers), recommenders=made, factors=factors, shop=shop
+    )
 
 
 def _attr(event: Event, name: str, column: pd.Series[Any], kinds: Any) -> Any:

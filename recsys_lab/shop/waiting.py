@@ -74,13 +74,18 @@ class Waiting:
             self._count = self._counted()
 
     def forget(self, shopper: str) -> int:
-        """Delete a shopper's events, in the file's gaps and its log too; how many there were."""
+        """Delete a shopper's events, in the file's gaps and its log too; how many there were.
+
+        Raises `sqlite3.OperationalError` while somebody reads the file: it then holds old pages. Forget them again.
+        """
         with self._lock:
             with _transaction(self._db):
                 gone = self._db.execute("DELETE FROM waiting WHERE shopper = ?", (shopper,)).rowcount
             self._db.execute("VACUUM")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             self._count = self._counted()
+        if busy:
+            raise sqlite3.OperationalError("somebody is reading the events that wait: old pages stay until they end")
         return int(gone)
 
     def close(self) -> None:
