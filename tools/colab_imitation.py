@@ -155,7 +155,8 @@ def key(project: Project, chapter: Chapter, constraints: str) -> str:
     """
     notebook = render.read(project.notebook(chapter.name))
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"] if notebook is not None else []
-    said = [render.source_hash(project, chapter), code, colab.needs(chapter.name[:2]), shipped([chapter.name]), constraints]
+    installed = [colab.needs(chapter.name[:2]), shipped([chapter.name]), constraints]
+    said = [render.source_hash(project, chapter), code, *installed]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
 
