@@ -104,12 +104,18 @@ slow-notebooks: environment-dev
 scoreboards: environment ## Measure every board anew (benchmarks/results)
 	$(BIN)/python benchmarks/scoreboards.py $(ARGS)
 
-bench: environment-dev ## Measure spaces (beside SUPERLINKED_PYTHON=… another library), stores, live state, bandits, shop
+# Other people's frameworks stand in environments of their own: SUPERLINKED_PYTHON, PEERS_PYTHON; without them what was
+# measured beside them stays.
+bench: environment-dev ## Measure spaces, stores, live state, bandits, shop, growth, peers anew (an hour), and write BENCHMARKS.md
 	$(BIN)/python -m benchmarks.spaces
 	$(BIN)/python -m benchmarks.stores
 	$(BIN)/python -m benchmarks.realtime
 	$(BIN)/python -m benchmarks.bandit_trials
 	$(BIN)/python -m benchmarks.shop
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation -e '.[scale]'
+	$(BIN)/python -m benchmarks.scale --again
+	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.report
 
 readme: environment-dev ## Fill the tables of README.md from the results and the chapters
 	$(BIN)/python -m tools.readme

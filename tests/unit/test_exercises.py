@@ -62,6 +62,8 @@ EQUIVALENT = {
         "return f'{shopper}.{hmac.new(secret, shopper.encode(), hashlib.sha256)}'": "`signed` is given, as above",
     },
     ("08", 3): {"sizes, done, at = ([], -1, 0)": "nothing arrives before 0"},
+    ("09", 2): {"largest = np.abs(rows).max(axis=-1, keepdims=True)": "the last of two axes"},
+    ("09", 3): {"rows = sorted(rows, key=lambda row: (-row[-1], row[0]))": "the last of two"},
 }
 """Mutants that pass because they are right, with the reason: each has to exist, and to pass."""
 
