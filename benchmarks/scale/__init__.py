@@ -1,0 +1,1 @@
+"""What grows as a shop grows: time, memory, and what approximate search gives back for it."""
