@@ -26,6 +26,11 @@ from recsys_lab.exercises import ____, chapter
 charts.enable()
 exercise = chapter("03")
 shop = load_shop()
+
+# %%
+if "clicked_on" in shop.lacks:  # another shop, of purchases alone
+    print("There are no clicks in this shop: its purchases take their place.")
+    shop = shop.only(shop.events[shop.events["event_type"] == "buy"].assign(event_type="clicked_on"))
 split = shop.split()
 
 # %% [markdown]
@@ -409,6 +414,9 @@ charts.intervals(spans, label="compared with", metric="HR@20 of item2vec minus t
 from recsys_lab import measure
 
 stored = measure.stored()
+
+# %%
+# needs: truth
 stored["next"].to_table()[["HR@20", "MRR@20"]].drop(["cluster", "sr decayed", "with behaviour"], errors="ignore")
 
 # %% [markdown]
@@ -536,7 +544,8 @@ box = "display:inline-block; width:96px; margin:4px; vertical-align:top; font-si
 
 def card(item):
     row = products.loc[item]
-    return f'<figure style="{box}">{row["picture"]}<figcaption>{escape(row["name"])}</figcaption></figure>'
+    picture, name = row.get("picture", ""), row.get("name", item)
+    return f'<figure style="{box}">{picture}<figcaption>{escape(name)}</figcaption></figure>'
 
 
 def beside(item, k):
@@ -547,7 +556,7 @@ def beside(item, k):
 
 
 rows_of_cards = []
-for item in (past.tie_order[0], past.tie_order[400]):
+for item in (past.tie_order[0], past.tie_order[len(shop.products) // 3]):
     lists = {"open": [item], "like": model.vectors_.nearest(item, 5).item_ids, "next": beside(item, 5)}
     for what, items in lists.items():
         rows_of_cards.append(f"<div><b>{what}</b><br>{''.join(card(one) for one in items)}</div>")
@@ -560,10 +569,11 @@ HTML("".join(rows_of_cards))
 # a product, its colour the department, which the vectors have never seen either.
 
 # %%
+# needs: category
 from recsys_lab.item2vec import category_consistency, product_map, svd_vectors
 
-columns = shop.products[["item_id", "name", "category", "department"]]
-plane = product_map(model.vectors_).merge(columns, on="item_id")
+columns = shop.products.filter(["item_id", "name", "category", "department"])
+plane = product_map(model.vectors_).merge(columns, on="item_id").head(5000)  # as many as a chart may hold
 whole_shop = category_consistency(model.vectors_, shop.products, past.popularity).loc["all"]
 title = f"{whole_shop['share']:.0%} of the 8 nearest share the category; by chance {whole_shop['chance']:.0%} would"
 alt.Chart(plane, title=title, description=f"{title}. On the map each category is an island.").mark_circle(
@@ -571,8 +581,8 @@ alt.Chart(plane, title=title, description=f"{title}. On the map each category is
 ).encode(
     x=alt.X("x:Q", axis=None),
     y=alt.Y("y:Q", axis=None),
-    color=alt.Color("department:N"),
-    tooltip=["name", "category"],
+    color=alt.Color(f"{columns.columns[-1]}:N"),
+    tooltip=[*columns.columns[1:3]],
 ).properties(width=520, height=400)
 
 # %% [markdown]
@@ -584,6 +594,7 @@ alt.Chart(plane, title=title, description=f"{title}. On the map each category is
 # the style.
 
 # %%
+# needs: category, style
 svd = svd_vectors(sequences(past))
 table = []
 for column in ("category", "style"):
@@ -637,6 +648,7 @@ exercise[3].check()
 # `fill_cold` does the same for all at once. Likeness is the cosine of the descriptions' sentence vectors (chapter 01).
 
 # %%
+# needs: description
 from recsys_lab.item2vec import fill_cold
 from recsys_lab.spaces import SentenceEncoder
 
@@ -709,6 +721,9 @@ print(
     f"the shop's next click: HR@20 {without.summary()['HR@20'].mean:.3f} without behaviour, difference with it", end=" "
 )
 print(f"{gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]")
+
+# %%
+# needs: description
 only = dict.fromkeys(both.index_.spaces, 0) | {"description": 1, "behaviour": 1}
 both.index_.search(like=past.tie_order[0], weights=only, k=4).explain().round(3)
 
@@ -724,6 +739,7 @@ both.index_.search(like=past.tie_order[0], weights=only, k=4).explain().round(3)
 # No error, all vectors are fine, and nearly all labels are wrong.
 
 # %%
+# needs: category
 first_seen = tuple(dict.fromkeys(item for visit in sequences(past) for item in visit))
 right = model.vectors_
 wrong = Vectors(first_seen, right.matrix)
@@ -747,7 +763,7 @@ claim(checked["share"] < 2 * checked["chance"], "the wrong ids are as good as no
 late = [[item for item, _ in groupby(visit)] for visit in visits if len(visit) >= 2]
 slipped = sum(len(visit) == 1 for visit in late)
 print(f"{slipped} of {len(late):,} sequences hold a single product")
-assert min(map(len, by_hand)) == 2
+assert min(map(len, by_hand)) >= 2
 
 # %% [markdown]
 # Few here, because this shop's visitors hardly ever reload. Wait for the real log. Such sequences teach a model

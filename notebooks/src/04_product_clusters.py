@@ -34,11 +34,9 @@ from recsys_lab.item2vec import Item2Vec
 shop = load_shop()
 
 # %%
-import numpy as np
-
 kind = "buy" if "clicked_on" in shop.lacks else "clicked_on"  # a shop of your own may know purchases alone,
-days = np.ptp(shop.events["timestamp"] // DAY_MS) + 1  # or no more than a few days
-train = shop.split().train if days > 21 else shop
+day = shop.events["timestamp"] // DAY_MS  # or no more than a few days
+train = shop.split().train if day.max() - day.min() > 20 else shop
 recipe = {"dim": 32, "window": 5, "shrink_windows": True, "skip_gram": False, "negative": 5, "epochs": 5}
 vectors = Item2Vec(**recipe, event_type=kind).fit(train).vectors_
 print(f"{len(vectors):,} of {len(shop.products):,} products have a vector of {vectors.dim} numbers")
@@ -48,6 +46,7 @@ print(f"{len(vectors):,} of {len(shop.products):,} products have a vector of {ve
 # item2vec vector mostly says how popular the product is:
 
 # %%
+import numpy as np
 import pandas as pd
 
 length = pd.Series(np.linalg.norm(vectors.matrix, axis=1), index=list(vectors.ids))
@@ -413,7 +412,7 @@ methods = {"popular": Popular(), "in cluster": PopularWithin(clusters.labels_)}
 methods["in aisle"] = PopularWithin(aisle)
 
 # %%
-methods |= {
+more = {
     "near in cluster": ClusterRecommender(K, vectors=vectors),
     "drawn": ClusterRecommender(K, variety=0.03, vectors=vectors),
     "drawn evenly": ClusterRecommender(K, variety=inf, vectors=vectors),
@@ -421,7 +420,7 @@ methods |= {
     "near": ClusterRecommender(1, vectors=vectors),
     "markov": Markov(),
 }
-results = {name: evaluate(method, board, name) for name, method in methods.items()}
+results = {name: evaluate(method, board, name) for name, method in (methods | more).items()}
 scores = Scoreboard.of(board)
 for result in results.values():
     scores.add(result)
@@ -464,7 +463,8 @@ claim(abs(scores.metric("in cluster").mean - scores.metric("in aisle").mean) < 0
 in_a_cluster = np.array([context.viewed in clusters.labels_.index for context in board.contexts])
 behind = pd.Series(results["in aisle"].cases["HR@20"] - results["in cluster"].cases["HR@20"])
 behind = behind.groupby(in_a_cluster).mean().reindex([True, False])
-print(f"aisle - cluster: {behind[True]:+.3f} after a product with a cluster, {behind[False]:+.3f} after one without ({(~in_a_cluster).mean():.0%} of the questions)")
+print(f"aisle - cluster: {behind[True]:+.3f} after a product with a cluster, "
+      f"{behind[False]:+.3f} after one without ({(~in_a_cluster).mean():.0%} of the questions)")
 
 # %% [markdown]
 # ### A list to fall back on, at the door
