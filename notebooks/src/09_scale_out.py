@@ -713,6 +713,9 @@ if on_spark:
 # thousand events on is the cluster quicker? Where it never is, answer `math.inf`.
 
 # %% tags=["exercise-5"]
+import math
+
+
 def pays_from(fixed, here, there, machines):
     gain = here - there / machines  #= gain = ____
     return fixed / gain if gain > 0 else math.inf  #= return ____
