@@ -47,6 +47,7 @@ from tests.erasing import ADA, PEOPLE, START, closed, private_shop, save, traces
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
 runner = CliRunner()
+WITHOUT_QDRANT = "qdrant_client is not installed"
 SMALL = {"factors": 4, "iterations": 3}
 END = START + 50 * 86_400_000
 
@@ -387,6 +388,8 @@ def answers(store: BaseStore, people: list[str]) -> list[object]:
 
 @pytest.mark.parametrize("kind", ["memory", "qdrant"])
 def test_every_generation_in_a_store(shop: Shop, tmp_path: Path, kind: str) -> None:
+    if kind == "qdrant":
+        pytest.importorskip("qdrant_client", reason=WITHOUT_QDRANT)
     url = f"qdrant://{tmp_path}/store" if kind == "qdrant" else "memory://"
     models = [Factors(**SMALL, random_state=seed).fit(shop) for seed in range(3)]
     with open_store(url) as store:
@@ -526,6 +529,7 @@ def test_saved_factors(shop: Shop, tmp_path: Path) -> None:
 
 
 def test_they_come_back_by_no_way(shop: Shop, tmp_path: Path) -> None:
+    pytest.importorskip("qdrant_client", reason=WITHOUT_QDRANT)
     folder, url, store_url = save(shop, tmp_path / "shop"), f"sqlite://{tmp_path}/live.db", f"qdrant://{tmp_path}/store"
     model = Factors(**SMALL).fit(shop)
     with open_store(store_url) as store:
@@ -667,6 +671,7 @@ def test_who_is_forgotten_while_a_refresh_trains_stays_away(
 
 
 def test_the_live_shop_s_older_generations_and_erase_after_it(shop: Shop, tmp_path: Path) -> None:
+    pytest.importorskip("qdrant_client", reason=WITHOUT_QDRANT)
     url = f"qdrant://{tmp_path}/store"
     with open_store(url) as store:  # a refresh that was killed has left a version behind
         refresh_shop(store, shop, Factors(**SMALL).fit(shop))
