@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from recsys_lab.exercises.answers import as_number
 from recsys_lab.exercises.exercise import Stopped, ask, shown
 from recsys_lab.recommender import Floats
 
@@ -21,17 +22,6 @@ def _numbers(answer: Any, size: int) -> Floats | None:
     except (TypeError, ValueError):
         return None
     return values if len(values) == size else None
-
-
-def _number(answer: Any) -> float | None:
-    """An answer as one number, also from an array of one; None for what is none."""
-    if isinstance(answer, str | dict | set):
-        return None
-    try:
-        values = np.asarray(answer, dtype=np.float64)
-    except (TypeError, ValueError):
-        return None
-    return float(values.ravel()[0]) if values.size == 1 else None
 
 
 def _alike(answers: Sequence[Any], wanted: Sequence[Any], within: float = 1e-4) -> bool:
@@ -215,7 +205,7 @@ def _pair(given: Any, width: int) -> Floats | str:
     words = f"listwise should answer with the loss and the slope ({width} numbers here), and it answers {shown(given)}."
     if isinstance(given, str | dict | set) or not hasattr(given, "__len__") or len(given) != 2:
         return words
-    loss, slope = _number(given[0]), _numbers(given[1], width) if np.ndim(given[1]) == 1 else None
+    loss, slope = as_number(given[0]), _numbers(given[1], width) if np.ndim(given[1]) == 1 else None
     return words if loss is None or slope is None else np.array([loss, *slope])
 
 
@@ -285,7 +275,7 @@ def upper_bound(function: Any) -> str | None:
             if len(answers) == 2 and _alike(answers, [_bound(*one, ridged=False) for one in _arms()[:2]]):
                 return _NO_RIDGE
             raise
-        answer = _number(given)
+        answer = as_number(given)
         if answer is None:
             return f"upper_bound should answer with one number, and it answers {shown(given)}."
         answers.append(answer)
@@ -376,7 +366,7 @@ def thompson(function: Any) -> str | None:
         chosen: list[int] = []
         for seed in range(_DRAWS):
             given = ask(function, theta, inverse, arms, scale, np.random.default_rng(seed))
-            arm = _number(given)
+            arm = as_number(given)
             if arm is None or arm not in range(len(arms)):
                 return (
                     f"thompson should answer with the row of an arm, here one of 0 to {len(arms) - 1}, and it answers"

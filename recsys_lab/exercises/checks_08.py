@@ -5,32 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import CodeType
 from typing import Any
 
 import numpy as np
 
+from recsys_lab.exercises.answers import as_list, as_number
 from recsys_lab.exercises.exercise import Stopped, ask, shown
-
-
-def _list(answer: Any) -> list[Any] | None:
-    """An answer as a list; None for what is none."""
-    if isinstance(answer, str | bytes | Mapping | set) or not hasattr(answer, "__iter__"):
-        return None
-    return [one.item() if isinstance(one, np.generic) else one for one in answer]
-
-
-def _number(answer: Any) -> float | None:
-    """An answer as one number; None for what is none."""
-    if isinstance(answer, str | bool):
-        return None
-    try:
-        values = np.asarray(answer, dtype=np.float64).reshape(-1)
-    except (TypeError, ValueError):
-        return None
-    return float(values[0]) if values.shape == (1,) else None
-
 
 # -- what goes on a page ----------------------------------------------------------------------------------------------
 
@@ -143,7 +125,7 @@ def page(function: Any) -> str | None:
     answers: list[list[Any]] = []
     for case in _PAGES:
         given = ask(function, *case)
-        answer = _list(given)
+        answer = as_list(given)
         if answer is None:
             return f"page_of should answer with a list of products, and it answers {shown(given)}."
         answers.append(answer)
@@ -439,7 +421,7 @@ def commits(function: Any) -> str | None:
     answers: list[list[Any]] = []
     for case in _QUEUES:
         given = ask(function, *case)
-        answer = _list(given)
+        answer = as_list(given)
         if answer is None:
             return f"commits should answer with a list, how many events are in each commit; it answers {shown(given)}."
         answers.append([len(one) if isinstance(one, list | tuple) else one for one in answer])
@@ -525,7 +507,7 @@ def processes(function: Any) -> str | None:
     for case in _LOADS:
         given = ask(function, *case)
         as_given.append(given)
-        answer = _number(given)
+        answer = as_number(given)
         if answer is None:
             return f"processes should answer with one number, and it answers {shown(given)}."
         answers.append(answer)

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from recsys_lab.exercises.answers import as_list, as_number
 from recsys_lab.exercises.exercise import Stopped, ask, shown
-
-
-def _list(answer: Any) -> list[Any] | None:
-    """An answer as a list; None for what is none."""
-    if isinstance(answer, str | bytes | Mapping | set) or not hasattr(answer, "__iter__"):
-        return None
-    return [one.item() if isinstance(one, np.generic) else one for one in answer]
-
-
-def _number(answer: Any) -> float | None:
-    """An answer as one number; None for what is none."""
-    if isinstance(answer, str | bool):
-        return None
-    try:
-        values = np.asarray(answer, dtype=np.float64).reshape(-1)
-    except (TypeError, ValueError):
-        return None
-    return float(values[0]) if values.shape == (1,) else None
-
 
 # -- recall of an approximate search ----------------------------------------------------------------------------------
 
@@ -125,7 +107,7 @@ _WRONG_RECALLS: tuple[tuple[Callable[[tuple[_Lists, _Lists]], float], str], ...]
 
 def recall(function: Any) -> str | None:
     """The share of the exact lists that an approximate search has found."""
-    given = [(case, _number(ask(function, *case))) for case in _RECALLS]
+    given = [(case, as_number(ask(function, *case))) for case in _RECALLS]
     if any(answer is None for _, answer in given):
         return f"recall should answer with one number, and it answers {shown(ask(function, *_RECALLS[0]))}."
     if _same(given, _recall):
@@ -356,7 +338,7 @@ def merge(function: Any) -> str | None:
     """One list from the lists of all shards."""
     given: list[tuple[_Merge, list[Any]]] = []
     for case in _MERGES:
-        answer = _list(ask(function, *case))
+        answer = as_list(ask(function, *case))
         if answer is None:
             return f"merge should answer with a list of product ids, and it answers {shown(ask(function, *case))}."
         if answer and all(isinstance(one, tuple | list) and len(one) == 2 for one in answer):
@@ -438,7 +420,7 @@ _WRONG_PAYS: tuple[tuple[Callable[[_Pays], float], str], ...] = (
 
 def pays_from(function: Any) -> str | None:
     """From how many thousand events on a cluster is quicker than this machine; infinite where it never is."""
-    given = [(case, _number(_pays_asked(function, case))) for case in _PAYS]
+    given = [(case, as_number(_pays_asked(function, case))) for case in _PAYS]
     if any(answer is None for _, answer in given):
         at = next(case for case, answer in given if answer is None)
         return f"pays_from should answer with one number, and it answers {shown(_pays_asked(function, at))}."
@@ -567,7 +549,7 @@ _WRONG_PLANS: tuple[tuple[Callable[[_Plan], float], str], ...] = (
 
 def machines(function: Any) -> str | None:
     """How many machines hold the products, as often as there are replicas."""
-    given = [(case, _number(ask(function, *case))) for case in _PLANS]
+    given = [(case, as_number(ask(function, *case))) for case in _PLANS]
     if any(answer is None for _, answer in given):
         return f"machines should answer with one number, and it answers {shown(ask(function, *_PLANS[0]))}."
     if all(answer == _machines(case) for case, answer in given):

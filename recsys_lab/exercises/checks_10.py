@@ -11,18 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from recsys_lab.exercises.answers import as_number
 from recsys_lab.exercises.exercise import ask, shown
-
-
-def _number(answer: Any) -> float | None:
-    """An answer as one number; None for what is none."""
-    if isinstance(answer, str | bytes | bool):
-        return None
-    try:
-        values = np.asarray(answer, dtype=np.float64).reshape(-1)
-    except (TypeError, ValueError):
-        return None
-    return float(values[0]) if values.shape == (1,) else None
 
 
 def _alike(answers: Sequence[float], wanted: Sequence[float]) -> bool:
@@ -84,7 +74,7 @@ def unit(function: Any) -> str | None:
     answers = []
     for time, _ in _TIMES:
         given = ask(function, time)
-        answer = _number(given)
+        answer = as_number(given)
         if answer is None:
             return f"to_ms should answer with one number, and to_ms({time}) answers {shown(given)}."
         answers.append(answer)
@@ -99,7 +89,7 @@ def unit(function: Any) -> str | None:
         return f"to_ms({_TIMES[at][0]}) should be {_TIMES[at][1]}, and it is {answers[at]:.16g}."
     for time in _NO_TIMES:
         given = ask(function, time)
-        if _number(given) != 0:
+        if as_number(given) != 0:
             return (
                 f"to_ms({time}) answers {shown(given)}, but no unit makes a time from 1990 on and before 2100 of it."
                 " Then the answer is 0: a wrong time is worse than none."
@@ -251,7 +241,7 @@ def stability(function: Any) -> str | None:
     answers = []
     for before, now in _WEEKS:
         given = ask(function, np.array(before), np.array(now))
-        answer = _number(given)
+        answer = as_number(given)
         if answer is None:
             return f"psi should answer with one number, and psi({before}, {now}) answers {shown(given)}."
         answers.append(answer)
@@ -332,7 +322,7 @@ def ab_size(function: Any) -> str | None:
     answers = []
     for case in _TESTS:
         given = ask(function, *case)
-        answer = _number(given)
+        answer = as_number(given)
         if answer is None:
             return f"visits_needed should answer with one number, and visits_needed{case} answers {shown(given)}."
         answers.append(answer)
@@ -347,6 +337,6 @@ def ab_size(function: Any) -> str | None:
             f"p = {p:g}, an uplift of {uplift:+.0%}, power {power:.0%}, alpha {alpha:g}: that takes {wanted[at]:,.0f}"
             f" visits on each side, and visits_needed says {answers[at]:,.6g}."
         )
-    if _number(ask(function, 0.05, 0.1)) != wanted[0]:
+    if as_number(ask(function, 0.05, 0.1)) != wanted[0]:
         return "without a word on power and alpha they should be 0.8 and 0.05."
     return None
