@@ -28,15 +28,14 @@ charts.enable()
 # to choose on. CBOW is the quick kind of item2vec, good enough for groups, and two trainings of it fit into a chapter.
 
 # %%
-from recsys_lab.datasets import DAY_MS, claim, load_shop
+from recsys_lab.datasets import claim, load_shop
 from recsys_lab.item2vec import Item2Vec
 
 shop = load_shop()
 
 # %%
-kind = "buy" if "clicked_on" in shop.lacks else "clicked_on"  # a shop of your own may know purchases alone,
-day = shop.events["timestamp"] // DAY_MS  # or no more than a few days
-train = shop.split().train if day.max() - day.min() > 20 else shop
+kind = "buy" if "clicked_on" in shop.lacks else "clicked_on"  # a shop of your own may know purchases alone
+train = shop.split().train
 recipe = {"dim": 32, "window": 5, "shrink_windows": True, "skip_gram": False, "negative": 5, "epochs": 5}
 vectors = Item2Vec(**recipe, event_type=kind).fit(train).vectors_
 print(f"{len(vectors):,} of {len(shop.products):,} products have a vector of {vectors.dim} numbers")

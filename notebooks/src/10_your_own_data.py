@@ -494,10 +494,8 @@ print(f"bought again: {true_share:.1%}; with half of the log twice: {said:.1%}; 
 
 # %%
 from recsys_lab.evaluation import evaluate, home_board
-from recsys_lab.own.boards import days_to_test
 
-span = int(events["timestamp"].max()) // DAY_MS - int(events["timestamp"].min()) // DAY_MS + 1
-split = mine.split(*days_to_test(span))
+split = mine.split()
 past, future = split.before_test, split.test
 at_random = np.random.default_rng(0).random(len(events)) < 0.2
 for how, learned, asked in (("by time", past.events, future.events), ("at random", events[~at_random], events[at_random])):

@@ -36,17 +36,38 @@ def needs_of(source: str) -> tuple[str, ...]:
 
 
 def used_names(source: str) -> set[str]:
-    """The global names that a cell reads, also inside its functions."""
+    """The global names that a cell reads before it binds them itself, also inside its functions.
+
+    >>> sorted(used_names("title = f(old)\\nfor row in rows:\\n    show(title, row)"))
+    ['f', 'old', 'rows', 'show']
+    """
+    body = ast.parse(source).body
+    now: set[str] = set()
+    later: set[str] = set()  # when the functions are called, all of the cell may be there
+    bound: set[str] = set()
+    for part in body:
+        mine = bound_names([part])
+        if isinstance(part, ast.FunctionDef | ast.ClassDef):
+            later |= _read_by(part)
+        else:
+            blocks = isinstance(part, ast.For | ast.With | ast.Try)  # which read the names that they bind
+            now |= _read_by(part) - bound - (mine if blocks else set())
+        bound |= mine
+    return now | (later - bound)
+
+
+def _read_by(part: ast.stmt) -> set[str]:
+    """The global names that a statement reads, in whatever order."""
 
     def tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
         yield table
         for inner in table.get_children():
             yield from tables(inner)
 
-    found = tables(symtable.symtable(source, "cell", "exec"))
-    return {
+    changed = {part.target.id} if isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name) else set()
+    return changed | {
         symbol.get_name()
-        for table in found
+        for table in tables(symtable.symtable(ast.unparse(part), "cell", "exec"))
         for symbol in table.get_symbols()
         if symbol.is_referenced() and (table.get_type() == "module" or symbol.is_global())
     }
@@ -72,10 +93,12 @@ class OwnShopCells(ast.NodeTransformer):
         self.missing: set[str] = set()
         self.skipped: list[tuple[str, str]] = []
         self.failed: list[tuple[str, BaseException]] = []
+        self._held: dict[str, Any] = {}
 
     def before(self, info: Any) -> None:
         """IPython's event `pre_run_cell`: the cell as it was written, with its comments."""
         self.source = info.raw_cell
+        self._held = dict(_names())
 
     def visit_Module(self, cell: ast.Module) -> ast.Module:
         """The cell, to be run so that it cannot stop the chapter; or, where it is skipped, the line that says why."""
@@ -112,15 +135,26 @@ class OwnShopCells(ast.NodeTransformer):
         catch = ast.parse("try:\n    pass\nexcept Exception as _error:\n    _own_shop_cells.stopped(_error)").body[0]
         assert isinstance(catch, ast.Try)
         self._defines = bound_names(cell.body)
+        imports: list[ast.stmt] = [part for part in cell.body if isinstance(part, ast.Import | ast.ImportFrom)]
+        self._imports = bound_names(imports) if imports else set()
         catch.body = cell.body
         return _module([catch])
 
     def stopped(self, error: BaseException) -> None:
-        """One line in place of a traceback; what the cell was to define counts as missing."""
+        """One line in place of a traceback; what the cell was to define and did not counts as missing."""
         self.failed.append((self.source.strip().split("\n")[0], error))
-        self.missing |= self._defines
+        names, nothing = _names(), object()
+        came = {name for name in self._defines if names.get(name, nothing) is not self._held.get(name, nothing)}
+        self.missing |= self._defines - came - {name for name in self._imports if name in names}
         said = str(error).strip().split("\n")[0] or "no more is said"
         print(f"This cell does not work on this shop: {type(error).__name__}: {said}")
+
+
+def _names() -> dict[str, Any]:
+    """What the notebook has named so far."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return {} if shell is None else shell.user_ns
 
 
 def _module(body: list[ast.stmt]) -> ast.Module:

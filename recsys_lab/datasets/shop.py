@@ -16,6 +16,8 @@ from recsys_lab.datasets import schema
 from recsys_lab.datasets.events import DataError, Event
 
 DAY_MS = 86_400_000
+BRIEF_DAYS = 4
+"""A log of fewer days is cut by the clock: one to learn from, one to tune on and one to test take three at least."""
 VISIT_GAP_MS = 30 * 60_000
 """Half an hour: where a log has no session ids, a longer pause of a shopper begins a new visit."""
 
@@ -153,23 +155,34 @@ class Shop:
         kept = self.events.index.isin(self._sequences("clicked_on", True, min_length).index)
         return self.only(self.events[kept | (self.events["event_type"] != "clicked_on")])
 
-    def split(self, test_days: int = 14, tune_days: int = 7) -> Split:
+    def split(self, test_days: int | None = None, tune_days: int | None = None) -> Split:
         """Split by global time, in whole days (UTC): the last `test_days` to test, `tune_days` before them to tune on.
 
-        Raises `DataError` when the log is too short to leave a day to learn from.
+        Where neither is given, `days_to_test` says how many; a log of less than four days is cut by the clock, its last
+        quarter to test and an eighth before it. Raises `DataError` when a log is too short to leave something to learn
+        from.
         """
-        if test_days < 1 or tune_days < 1:
-            raise DataError(f"split: test_days {test_days} and tune_days {tune_days} have to be at least 1")
         if self.events.empty:
             raise DataError("split: the shop has no events; there is nothing to learn from or to test on")
-        first, last = int(self.events["timestamp"].min()) // DAY_MS, int(self.events["timestamp"].max()) // DAY_MS
-        if last - first + 1 <= test_days + tune_days:
+        first, last = int(self.events["timestamp"].min()), int(self.events["timestamp"].max())
+        days = last // DAY_MS - first // DAY_MS + 1
+        if test_days is None and tune_days is None and days < BRIEF_DAYS:
+            if last - first < 8:
+                raise DataError("split: all events are of one moment, so none comes after another; tell their times")
+            return self._cut(last - (last - first) // 4, last - (last - first) * 3 // 8)
+        test, tune = days_to_test(days)
+        test, tune = test if test_days is None else test_days, tune if tune_days is None else tune_days
+        if test < 1 or tune < 1:
+            raise DataError(f"split: test_days {test} and tune_days {tune} have to be at least 1")
+        if days <= test + tune:
             raise DataError(
-                f"split: the log spans {last - first + 1} days, too few for {tune_days} to tune and {test_days} to"
+                f"split: the log spans {days} days, too few for {tune} to tune and {test} to"
                 f" test; choose fewer (.split(test_days=..., tune_days=...)) or take a longer log"
             )
-        test_ms = (last - test_days + 1) * DAY_MS
-        tune_ms = test_ms - tune_days * DAY_MS
+        midnight = (last // DAY_MS + 1) * DAY_MS
+        return self._cut(midnight - test * DAY_MS, midnight - (test + tune) * DAY_MS)
+
+    def _cut(self, test_ms: int, tune_ms: int) -> Split:
         return Split(
             train=self.between(None, tune_ms), tune=self.between(tune_ms, test_ms),
             before_test=self.between(None, test_ms), test=self.between(test_ms, None),
@@ -182,6 +195,15 @@ class Shop:
         for frame in (self.products, self.shoppers, self.events, self.impressions):
             digest.update(b"none" if frame is None else frame_hash(frame).encode())
         return digest.hexdigest()[:16]
+
+
+def days_to_test(days: int) -> tuple[int, int]:
+    """Days to test and to tune on: 14 and 7 of a log of more than five weeks, else a quarter and an eighth of its days.
+
+    >>> days_to_test(90), days_to_test(8), days_to_test(4)
+    ((14, 7), (2, 1), (1, 1))
+    """
+    return (14, 7) if days > 35 else (max(1, days // 4), max(1, days // 8))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lab.datasets import DAY_MS, DataError, Shop
+from recsys_lab.datasets.shop import BRIEF_DAYS, days_to_test
 from recsys_lab.evaluation import Board, Result, Scoreboard, evaluate
 from recsys_lab.evaluation.boards import basket_board, home_board, next_board
 from recsys_lab.evaluation.metrics import JudgementError
@@ -81,11 +82,11 @@ def scoreboard(
     most_products: int = 20_000,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Iterator[OwnBoard]:
-    """Measure the methods of the course on a shop: learned from the past, tested on its last days.
+    """Measure the methods of the course on a shop: learned from the past, tested on its last days or, of a brief log, hours.
 
     All boards but "ab", which needs the truth; all methods but those that take minutes (name them in `methods`). At
     most about `most_visits` visits are asked about, of shoppers chosen by their label alone, and the `most_products`
-    most popular products can be recommended; both are told. Raises `DataError` for a log of less than four days.
+    most popular products can be recommended; both are told. Raises `DataError` for a log of one moment.
     """
     unknown = [name for name in boards or () if name not in BOARDS]
     if unknown:
@@ -144,22 +145,15 @@ def _why(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def days_to_test(days: int) -> tuple[int, int]:
-    """Days to test and to tune on: 14 and 7 where the log is longer than five weeks, else a quarter and an eighth."""
-    if days > 35:
-        return 14, 7
-    if days < 4:
-        raise DataError(f"days in the log: {days}; to learn from the first and test on the last, it takes 4")
-    return max(1, days // 4), max(1, days // 8)
-
-
 def _cut(shop: Shop, told: list[str]) -> tuple[Shop, Shop]:
     times = shop.events["timestamp"]
     if times.empty:
         raise DataError("the shop has no events; there is nothing to learn from or to test on")
-    test, tune = days_to_test(int(times.max()) // DAY_MS - int(times.min()) // DAY_MS + 1)
-    split = shop.split(test, tune)
-    told.append(f"tested on the last {test} days, learned from all before them")
+    days = int(times.max()) // DAY_MS - int(times.min()) // DAY_MS + 1
+    hours = (int(times.max()) - int(times.min())) / 4 * 24 / DAY_MS
+    last = f"{days_to_test(days)[0]} days" if days >= BRIEF_DAYS else f"{hours:.1f} hours"
+    split = shop.split()
+    told.append(f"tested on the last {last}, learned from all before them")
     return split.before_test, split.test
 
 

@@ -9,10 +9,10 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from recsys_lab.datasets import DAY_MS, Shop
+from recsys_lab.datasets.shop import BRIEF_DAYS
 
 Works = Literal["yes", "partly", "no"]
 ASPECTS = ("description", "category", "department", "style", "colour", "brand", "material", "price", "review_rating")
-TEST_DAYS, TUNE_DAYS = 14, 7
 """What `Shop.split` takes when nothing is said: a log has to be longer than both."""
 
 
@@ -88,8 +88,8 @@ class Facts:
 Need = tuple[Callable[[Facts], bool], str]
 
 _SPLIT: Need = (
-    lambda f: f.days > TEST_DAYS + TUNE_DAYS,
-    f"{TEST_DAYS + TUNE_DAYS + 1} days of events, to learn from the first and measure on the last {TEST_DAYS}",
+    lambda f: f.days >= BRIEF_DAYS,
+    f"{BRIEF_DAYS} days of events (all is measured on the last quarter of the log)",
 )
 _PRODUCTS: Need = (lambda f: len(f.active) >= 20, "20 products that something happened to")
 _SHOPPERS: Need = (lambda f: f.shoppers >= 20, "20 shoppers")
@@ -110,7 +110,7 @@ _CHANCE: Need = (lambda f: f.impressions("propensity"), "the probability with wh
 _CLOCK: Need = (lambda f: f.clock, "a time of day")
 
 NEEDS: Mapping[str, tuple[str, tuple[Need, ...], tuple[Need, ...]]] = {
-    "00": ("A shop and a scoreboard", (_EITHER, _SPLIT, _PRODUCTS, _SHOPPERS), (_CLICKS, _BUYS, _PRICE, _SHOWN)),
+    "00": ("A shop and a scoreboard", (_EITHER, _PRODUCTS, _SHOPPERS), (_CLICKS, _BUYS, _PRICE, _SHOWN, _SPLIT)),
     "01": ("Cold start", (_ASPECTS, _PRODUCTS), (_TEXT, _KIND, _PRICE, _CHOICE, _SPLIT, _SHOPPERS)),
     "02": ("Event weights", (_EITHER, _ASPECTS, _RETURNING), (_CLICKS, _CARTS, _BUYS, _TEXT, _CHOICE, _SPLIT)),
     "03": ("item2vec", (_VISITS, _PRODUCTS), (_CLICKS, _NAMES, _KIND, _TEXT, _SPLIT, _SHOPPERS)),
@@ -125,7 +125,7 @@ NEEDS: Mapping[str, tuple[str, tuple[Need, ...], tuple[Need, ...]]] = {
         ),
     ),
     "06": ("Real time", (_VISITS,), (_CLOCK, _CLICKS, _CARTS, _BUYS, _SPLIT)),
-    "07": ("Ranking and exploration", (_EITHER, _SPLIT, _PRODUCTS, _SHOPPERS), (_CLICKS, _KIND, _SHOWN, _CHANCE)),
+    "07": ("Ranking and exploration", (_EITHER, _PRODUCTS, _SHOPPERS), (_CLICKS, _KIND, _SHOWN, _CHANCE, _SPLIT)),
     "08": ("A live shop", (_PRODUCTS, _EITHER), (_NAMES, _PRICE, _TEXT, _KIND)),
     "09": ("Scaling out", (_VISITS, _PRODUCTS), (_CLICKS, (lambda f: len(f.shop.events) >= 100_000, "100,000 events"))),
     "10": ("Your own data", (), ()),

@@ -15,7 +15,7 @@ import pandas as pd
 from recsys_lab.datasets import DataError, Shop
 from recsys_lab.datasets.schema import EVENT_COLUMNS, PRODUCT_COLUMNS
 from recsys_lab.own import clean
-from recsys_lab.own.chapters import TEST_DAYS, TUNE_DAYS, Facts, chapters_for
+from recsys_lab.own.chapters import Facts, chapters_for
 from recsys_lab.own.columns import ORDER_WORDS, Named, bare, event_types, name_columns, share_out
 from recsys_lab.own.read import Table, read_table
 from recsys_lab.own.report import MARK, Report, short
@@ -194,9 +194,8 @@ def _tell(shop: Shop, report: Report) -> None:
     few = (
         f"products that something happened to: {len(facts.active)}; a list of ten holds many, so methods differ little"
     )
-    brief = facts.days <= TEST_DAYS + TUNE_DAYS
     notices = {
-        f"days in the log: {facts.days}; measuring takes more than {TEST_DAYS + TUNE_DAYS} in most chapters": brief,
+        f"days in the log: {facts.days}; the last quarter, which all is measured on, is no whole week": facts.days < 28,
         "all events are of one shopper: nothing can be learned from others": facts.shoppers == 1,
         few: len(facts.active) < 50,
         "there are only purchases: what was looked at and not bought is not known": facts.kinds == {"buy"},

@@ -1,7 +1,7 @@
 """A fresh list from a visit: a taste for each of the latest categories, and their lists interleaved.
 
 Scores are those of `SpaceIndex.search(shopper=…)` with the vectors of `ShopperVectors`. A list is asked for with every
-event, so the tastes of a visit are made and scored together, and what only a change of the index changes is kept.
+event, and an event changes one taste: the lists of the others are kept, and so is what a change of the index changes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from recsys_lab.spaces import NumberSpace, SpaceError, SpaceIndex
 from recsys_lab.spaces.index import check_length
 
 _MARGIN = 1e-4  # float32 sums differ by less than this; who comes this near is scored again, exactly
+_KEPT = 2_000  # tastes; a visit asks again for its own within minutes, or never
 _NOTHING = 1e-12  # a shorter vector is what rounding leaves of events that cancel each other
 
 
@@ -47,15 +48,19 @@ class Lists:
             raise ValueError(f"tastes: {tastes} leaves no list; give at least 1")
         check_length(k)
         scorer = self._scorer
-        if scorer is None or scorer.ids != self.vector.index.ids:
+        if scorer is None or scorer.changes != self.vector.index.changes:
             scorer = self._scorer = _Scorer(self.vector, self._items)
         topics = by_topic(shown, self.facts, tastes) if tastes > 1 else [shown]
         to_come = bisect_right(self._launched, now_ms)
-        lists = scorer.best(topics or [()], k, to_come, exclude)
-        if len(lists) == 1:
-            return lists[0]
+        if len(topics) < 2:
+            return scorer.explained(topics[0] if topics else (), k, to_come, exclude)
+        lists = scorer.kept(topics, k, to_come, exclude)
         mixed = interleave([one.item_ids for one in lists])[:k]
         return Recommendations(tuple(mixed), tuple(float(n) for n in range(len(mixed), 0, -1)))
+
+    def forget(self) -> None:
+        """Keep no list that was made from anybody's events."""
+        self._scorer = None
 
 
 class _Scorer:
@@ -69,6 +74,8 @@ class _Scorer:
         index = self.index = vector.index
         self.rules = ShopperVectors(index, vector.rules).rules  # which refuses what does not fit the index
         self.ids = index.ids
+        self.changes = index.changes
+        self._kept: dict[Any, Recommendations] = {}
         self._row = {item: row for row, item in enumerate(self.ids)}
         self._by_launch = np.array([self._row.get(item, -1) for item in by_launch], dtype=np.int64)
         popular = index.products[index.popularity].tolist() if index.popularity and self.ids else [0] * len(self.ids)
@@ -98,12 +105,36 @@ class _Scorer:
         self._term_space = [spaces.index(term.space) for term in self._terms]
         self._groups = _alike(self.rules, index)
 
-    def best(
+    def kept(
         self, topics: Sequence[Sequence[Event]], k: int, to_come: int, exclude: Collection[str]
     ) -> list[Recommendations]:
-        """The `k` best for each topic's events, but for those of `exclude` and those launched from `to_come` on."""
+        """The `k` best for each topic's events, perhaps as an earlier list had them; without scores' parts."""
+        asked = (k, to_come, frozenset(exclude))
+        keys = [(asked, *((event.item_id, event.event_type, event.timestamp) for event in topic)) for topic in topics]
+        lists = [self._kept.get(key) for key in keys]
+        new = [n for n, found in enumerate(lists) if found is None]
+        for n, (found, *_) in zip(new, self._best([topics[n] for n in new], k, to_come, exclude), strict=True):
+            lists[n] = self._kept[keys[n]] = found
+        if len(self._kept) > _KEPT:
+            self._kept.clear()
+        return [found for found in lists if found is not None]
+
+    def explained(self, topic: Sequence[Event], k: int, to_come: int, exclude: Collection[str]) -> Recommendations:
+        """The `k` best for one topic's events, with the parts of their scores."""
         if not self.ids:
-            return [Recommendations((), ()) for _ in topics]
+            return Recommendations((), ())
+        ((found, terms, asked),) = self._best([topic], k, to_come, exclude)
+        return self._explained(found, terms, asked)
+
+    def _best(
+        self, topics: Sequence[Sequence[Event]], k: int, to_come: int, exclude: Collection[str]
+    ) -> list[tuple[Recommendations, Floats, Any]]:
+        """The `k` best for each topic's events, but for those of `exclude` and those launched from `to_come` on.
+
+        With the products that add up to their scores, [found, components], and the spaces that the question asks.
+        """
+        if not (self.ids and topics):
+            return [(Recommendations((), ()), np.zeros((0, 0)), None) for _ in topics]
         matrix, n = self.index.matrix, len(self.ids)
         queries, asked = self._queries(topics)
         rough = np.empty((len(topics), n), dtype=np.float32)
@@ -119,9 +150,12 @@ class _Scorer:
         scores = np.round(terms.sum(axis=1), 9)  # sums in another order are not another score
         order = np.lexsort((self._place[near], -scores, topic))
         ends = np.searchsorted(topic, np.arange(len(topics) + 1)).tolist()
-        best = [order[start:end][:k] for start, end in pairwise(ends)]
-        made = [Recommendations(tuple(self.ids[row] for row in near[one]), tuple(scores[one].tolist())) for one in best]
-        return made if len(made) > 1 else [self._explained(made[0], terms[best[0]], asked[0])]
+        made: list[tuple[Recommendations, Floats, Any]] = []
+        for one, (start, end) in enumerate(pairwise(ends)):
+            best = order[start:end][:k]
+            ids = tuple([self.ids[row] for row in near[best].tolist()])
+            made.append((Recommendations(ids, tuple(scores[best].tolist())), terms[best], asked[one]))
+        return made
 
     def _explained(self, found: Recommendations, terms: Floats, asked: Any) -> Recommendations:
         """With each score's parts, from the products that add up to it, [found, components]."""

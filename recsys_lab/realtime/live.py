@@ -285,7 +285,10 @@ class Live:
 
         Returns the number of events. Takes as long as the log is; the shopper's own events may not come meanwhile.
         """
-        return self._store.forget(_label(shopper))
+        gone = self._store.forget(_label(shopper))
+        if self._lists is not None:
+            self._lists.forget()
+        return gone
 
     def expire(self, now_ms: int) -> int:
         """Delete idle shoppers' records and faded cells. Each event deletes up to ten, so this is rarely needed.

@@ -70,6 +70,7 @@ class SpaceIndex:
         self._series: dict[str, Any] = {}  # the same as pandas columns, made when a filter asks
         self._matrix = np.zeros((0, 0), dtype=np.float32)
         self._now: int | None = None
+        self.changes = 0  # how often products were added, taken out or brought to another time
         self._noise = 0.0  # scores nearer than this are equal; rows of a database may have lost their last digit
 
     def __len__(self) -> int:
@@ -127,6 +128,7 @@ class SpaceIndex:
             self._lay_out()
         where = self._rows_for(labels)
         self._matrix[where] = made
+        self.changes += 1
         for name in products.columns:
             kept = self._kept.setdefault(str(name), [])
             kept.extend([None] * (len(self._ids) - len(kept)))
@@ -150,6 +152,7 @@ class SpaceIndex:
             for kept in self._kept.values():
                 kept[row] = kept[last]
                 kept.pop()
+        self.changes += 1
         self._series.clear()
 
     def labels(self, products: pd.DataFrame) -> list[str]:
@@ -373,6 +376,7 @@ class SpaceIndex:
             raise SpaceError(f"space {timed[0]!r} needs the time of the question: give now_ms")
         if timed and now_ms is not None and now_ms != self._now:
             self._now = int(now_ms)
+            self.changes += 1
             for name in timed:
                 space = self.spaces[name]
                 self.matrix[:, self.columns[name]] = space.parts(self._kept.get(space.field, []), self._now)

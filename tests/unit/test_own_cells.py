@@ -70,6 +70,24 @@ def test_what_goes_wrong_is_said_in_a_line_and_counts_as_missing(
     assert [(line, type(error)) for line, error in stopped] == [("cheap = shop.products['price'].min()", KeyError)]
 
 
+def test_a_name_that_a_cell_binds_itself_is_not_the_missing_one(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run(shell, "# needs: truth\ntitle = row = total = error = 1", capsys)
+    assert run(shell, "title = 'a'\nprint(title)", capsys) == "a\n"
+    run(shell, "# needs: truth\ntitle = row = total = error = 1", capsys)
+    assert run(shell, "for row in 'ab':\n    print(row)", capsys) == "a\nb\n"
+    assert run(shell, "def say():\n    return title\ntitle = 'b'\nprint(say())", capsys) == "b\n"
+    assert "builds on a skipped cell (total)" in run(shell, "total += 1", capsys)
+    assert run(shell, "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    print(error)", capsys) != ""
+
+
+def test_what_a_cell_defined_before_it_went_wrong_is_there(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run(shell, "old = 1", capsys)
+    run(shell, "import json\nnames = ['a']\nold = cheap = shop.products['price'].min()", capsys)
+    assert run(shell, "print(json.dumps(names))", capsys) == '["a"]\n'
+    assert "builds on a skipped cell (cheap)" in run(shell, "cheap + 1", capsys)
+    assert "builds on a skipped cell (old)" in run(shell, "old + 1", capsys)
+
+
 def test_opening_another_shop_begins_anew(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
     products = pd.DataFrame({"item_id": ["a", "b"], "price": [1.0, 2.0]})
     events = pd.DataFrame({"user_id": "u", "item_id": ["a"], "event_type": "buy", "timestamp": [0]})

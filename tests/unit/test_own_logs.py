@@ -17,7 +17,6 @@ from recsys_lab.cli import app
 from recsys_lab.datasets import DAY_MS, DataError, Shop, frame_hash
 from recsys_lab.evaluation.truth import load_truth
 from recsys_lab.own import chapters_for, import_shop, open_shop, scoreboard
-from recsys_lab.own.boards import days_to_test
 
 runner = CliRunner()
 LARGE_PRODUCTS, LARGE_EVENTS = 500_000, 2_000_000
@@ -95,14 +94,9 @@ def test_each_need_is_noticed(shop: Shop) -> None:
     bare = Shop.from_frames(shop.products[["item_id"]], events, shop.shoppers[["user_id"]])
     assert {number for number, one in works(bare).items() if one == "no"} == {"01", "02"}
     assert works(bare)["07"] == works(bare)["08"] == works(bare)["03"] == "partly"
-    brief = shop.between(int(events["timestamp"].max()) - 10 * DAY_MS)
+    brief = shop.between(int(events["timestamp"].max()) - 2 * DAY_MS)
     told = {chapter.number: chapter for chapter in chapters_for(brief)}
-    assert told["00"].works == "no" and "22 days" in told["00"].why and told["01"].works == "partly"
-
-
-@pytest.mark.parametrize(("days", "wanted"), [(90, (14, 7)), (36, (14, 7)), (35, (8, 4)), (8, (2, 1)), (4, (1, 1))])
-def test_days_to_test(days: int, wanted: tuple[int, int]) -> None:
-    assert days_to_test(days) == wanted
+    assert told["00"].works == told["01"].works == "partly" and "without 4 days of events" in told["00"].why
 
 
 def test_no_truth_of_another_shop(shop: Shop) -> None:
@@ -111,10 +105,13 @@ def test_no_truth_of_another_shop(shop: Shop) -> None:
         load_truth(fewer)
 
 
-def test_a_log_of_three_days_has_no_board(shop: Shop) -> None:
+def test_a_log_of_three_days_is_tested_on_its_last_hours(shop: Shop) -> None:
     brief = shop.between(int(shop.events["timestamp"].max()) // DAY_MS * DAY_MS - 2 * DAY_MS)
-    with pytest.raises(DataError, match="days in the log: 3;"):
-        next(scoreboard(brief))
+    board = next(scoreboard(brief, ["home"], ["random", "popular"]))
+    assert "tested on the last 16.3 hours, learned from all before them" in board.told
+    assert board.scores is not None and len(board.scores.rows) == 2
+    with pytest.raises(DataError, match="all events are of one moment"):
+        next(scoreboard(shop.only(shop.events.head(1))))
 
 
 def test_the_boards_of_a_shop(shop: Shop) -> None:

@@ -140,6 +140,33 @@ def test_a_change_of_the_index_is_seen_by_the_next_list(shop: Shop) -> None:
         assert live.top("change", now_ms=late).item_ids[0] == first[1]
 
 
+def test_kept_tastes_are_those_of_now(shop: Shop, vector: SessionVector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recsys_lab.realtime.lists._KEPT", 3)
+    products = shop.products
+    index = SpaceIndex({"category": CategorySpace("category"), "price": NumberSpace("price", 0, 1_000, "minimum")})
+    index.add(products)
+    late = int(shop.events["timestamp"].max())
+    first, other = (
+        products["item_id"][0],
+        products["item_id"][products["category"].ne(products["category"][0]).idxmax()],
+    )
+    with Live(shop=shop, accumulators=[SessionVector(index)]) as live:
+        for at, item in enumerate((first, other)):
+            live.take(event := Event("ada", str(item), "clicked_on", late + at, "s"))
+        assert same(live, shop, event) == 2
+        assert same(live, shop, event) == 2  # from what is kept
+        best = live.top("ada", now_ms=late + 1).item_ids[0]
+        assert same(live, shop, event, out=[best]) == 2  # another question
+        index.add(products[products["item_id"] == best].assign(price=1_000.0))  # dearer, in the same row
+        assert same(live, shop, event) == 2
+        assert live.top("ada", now_ms=late + 1).item_ids[0] != best
+        live.take(event := Event("ada", str(first), "clicked_on", late + 2, "s"))
+        assert same(live, shop, event) == 2
+        assert live.forget("ada") == 3
+        assert live._lists is not None
+        assert live._lists._scorer is None  # which holds all that is kept of events
+
+
 def test_events_are_read_from_the_log_as_they_were_written() -> None:
     events = [Event("ü/\"\\'", "P\n1", kind, DAY_MS, "s\u2028", {"price": 1.5, "new": True}) for kind in WEIGHTS]
     events.append(Event("ada", "P1", "buy", 0, "s", id="own"))

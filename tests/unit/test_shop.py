@@ -494,14 +494,23 @@ def test_split_cuts_at_midnight() -> None:
 
 
 def test_split_of_the_default_lengths() -> None:
-    parts = daily(*[day * DAY_MS + 5 for day in range(22)]).split()
-    assert [len(part.events) for part in (parts.train, parts.tune, parts.test)] == [1, 7, 14]
+    for days, wanted in {36: [15, 7, 14], 35: [23, 4, 8], 8: [5, 1, 2], 4: [2, 1, 1]}.items():
+        parts = daily(*[day * DAY_MS + 5 for day in range(days)]).split()
+        assert [len(part.events) for part in (parts.train, parts.tune, parts.test)] == wanted
+
+
+def test_split_of_a_single_day_is_by_the_clock() -> None:
+    parts = daily(*[minute * MINUTE for minute in range(81)]).split()  # 80 minutes: 50, 10 and 20 of them
+    assert [len(part.events) for part in (parts.train, parts.tune, parts.test)] == [50, 10, 21]
+    refused(r"split: all events are of one moment", daily(0, 0).split)
 
 
 def test_split_of_a_log_that_is_too_short() -> None:
+    brief = daily(0, 20 * DAY_MS)
     refused(
-        r"split: the log spans 21 days, too few for 7 to tune and 14 to test; choose fewer", daily(0, 20 * DAY_MS).split
+        r"split: the log spans 21 days, too few for 7 to tune and 14 to test; choose fewer", lambda: brief.split(14, 7)
     )
+    refused(r"split: the log spans 1 days, too few for 1 to tune and 1 to test", lambda: daily(0, 5).split(test_days=1))
     refused(r"split: test_days 0", lambda: daily(0, 50 * DAY_MS).split(test_days=0))
     refused(r"split: .*tune_days 0", lambda: daily(0, 50 * DAY_MS).split(tune_days=0))
 
