@@ -82,7 +82,7 @@ def scoreboard(
     most_products: int = 20_000,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Iterator[OwnBoard]:
-    """Measure the methods of the course on a shop: learned from the past, tested on its last days or, of a brief log, hours.
+    """Measure the methods of the course on a shop: learned from the past, tested on its last days (brief log: hours).
 
     All boards but "ab", which needs the truth; all methods but those that take minutes (name them in `methods`). At
     most about `most_visits` visits are asked about, of shoppers chosen by their label alone, and the `most_products`
