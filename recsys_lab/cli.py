@@ -1,5 +1,5 @@
 """`python -m recsys_lab`: the scoreboard, the health check, the simulator, the import of your own data, erasing a
-shopper, training on a log of your own, the nightly refresh of a store, and the live shop."""
+shopper, training on a log of your own, the nightly refresh of a store, the live shop, and what a presenter needs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from recsys_lab.room import commands as room
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 training = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train a method on any log.")
@@ -339,6 +341,10 @@ def item2vec(
         print(f"learned from {events}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
         for path in paths:
             print(f"wrote {path} ({path.stat().st_size:,} bytes)")
+
+
+for for_presenters in (room.preflight, room.reset, room.pack):
+    app.command()(for_presenters)
 
 
 @contextmanager

@@ -91,7 +91,7 @@ words = f"{title}. Three curves over a price of 0 to 100; 'near 60' stays high a
 alt.Chart(curves, title=title, description=words).mark_line(strokeWidth=3).encode(
     x=alt.X("price:Q", title="price"),
     y=alt.Y("similarity:Q", scale=alt.Scale(domain=[0, 1])),
-    color=alt.Color("asked:N", sort=list(asked), title="asked for"),
+    **charts.apart("asked", asked, title="asked for", dash=True),
 ).properties(width=420, height=220)
 
 # %% [markdown]
@@ -157,7 +157,8 @@ claim(straight < 0.1, "on a straight scale a usual number of reviews counts for 
 #
 # From 10 reviews to 20 is a step, from 310 to 320 is none. A logarithm says the same. Write `much(value, low, high)`: the
 # similarity of *more is better*, where the place in the range is that of log10(1 + v) instead of v. At `low` and below it
-# is 0, at `high` and above it is 1. `value` may be a number or an array.
+# is 0, at `high` and above it is 1. As above, the place, from 0 to 1, becomes an angle from 0 to π/2; the similarity to *more*
+# is its sine. `value` may be a number or an array.
 
 # %%
 from recsys_lab.exercises import ____, chapter
@@ -423,7 +424,7 @@ title = f"{wished} among the first seven: {', '.join(map(str, how_many))} as the
 words = f"{title}. Bars show what each aspect adds to the score."
 axis, last = "what it adds to the score", list(settings)[-1]
 panels = [
-    alt.Chart(three[three["setting"] == setting], title=alt.Title(setting, fontSize=12)).mark_bar().encode(
+    alt.Chart(three[three["setting"] == setting], title=alt.Title(setting, fontSize=12)).mark_bar(stroke="white").encode(
         x=alt.X("score:Q", title=axis if setting == last else None, scale=alt.Scale(domain=[0, 1])),
         y=alt.Y("product:N", title=None, sort=None, axis=alt.Axis(labelLimit=200)),
         color=alt.Color("aspect:N", sort=list(hues), scale=alt.Scale(domain=list(hues), range=list(hues.values()))),

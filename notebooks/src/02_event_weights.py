@@ -330,7 +330,8 @@ exercise[2].check()
 #
 # Base and event are orthogonal, as in the first example, and the event has the weight `weight`. Which influence gives the
 # shopper's vector the similarity `similarity` to the event's product? Call r the part of the base over the part of the
-# event, (1 − influence) / (influence · weight): write it by the similarity, then solve for the influence.
+# event, (1 − influence) / (influence · weight). With these two parts the similarity, a cosine, is 1 / √(1 + r²): write r by
+# the similarity, then solve for the influence.
 
 # %% tags=["exercise-3"]
 def influence_for(weight, similarity):
@@ -428,7 +429,11 @@ ranked = sweep.loc[order].assign(rank=range(1, len(sweep) + 1))
 x = alt.X("rank:Q", title="settings, best first", scale=alt.Scale(domain=[0, 31]))
 x.axis = alt.Axis(grid=False, values=[1, 10, 20, 30])
 shown = alt.Chart(ranked).encode(x, color=alt.Color("loudness:N", scale=alt.Scale(domain=list(loud))))
-spans = shown.mark_rule(strokeWidth=2).encode(alt.Y("low:Q", title="NDCG@10, with 95 % interval"), y2="high:Q")
+spans = shown.mark_rule(strokeWidth=2).encode(
+    alt.Y("low:Q", title="NDCG@10, with 95 % interval"),
+    y2="high:Q",
+    strokeDash=alt.StrokeDash("loudness:N", scale=alt.Scale(domain=list(loud))),
+)
 points = shown.mark_point(filled=True, size=50, opacity=1).encode(
     y="NDCG@10:Q", tooltip=fields, shape=alt.Shape("decay:N", scale=alt.Scale(domain=list(clocks)))
 )

@@ -313,8 +313,8 @@ x = alt.X(
     scale=alt.Scale(type="log", domain=[0.9, widest], nice=False),
 )
 y = alt.Y("HR@20:Q", scale=alt.Scale(zero=False), title="HR@20 on the tuning week")
-colour = alt.Color("ask:N", sort=["next", "cosine"], legend=alt.Legend(orient="top", title="asked for"))
-dots = alt.Chart(points).mark_point(filled=True, size=80, opacity=1).encode(x, y, colour, tooltip=["settings", "ask"])
+asked = charts.apart("ask", ["next", "cosine"], legend=alt.Legend(orient="top", title="asked for"))
+dots = alt.Chart(points).mark_point(filled=True, size=80, opacity=1).encode(x, y, tooltip=["settings", "ask"], **asked)
 of_next = points[points["ask"] == "next"]
 text = {"align": "left", "dx": 8, "fontSize": 11, "color": charts.INK}
 above = alt.Chart(of_next.iloc[1::2]).mark_text(dy=-7, **text).encode(x, y, text="settings")
@@ -322,7 +322,7 @@ below = alt.Chart(of_next.iloc[::2]).mark_text(dy=9, **text).encode(x, y, text="
 lines = pd.DataFrame({"HR@20": list(rivals.values()), "method": list(rivals), "cost": widest})
 base = alt.Chart(lines)
 rules = base.mark_rule(strokeDash=[4, 3], color=charts.PALETTE[2]).encode(y=y)
-rule_names = base.mark_text(align="right", dy=-7, fontSize=11, color=charts.PALETTE[2]).encode(x, y, text="method")
+rule_names = base.mark_text(align="right", dy=-7, fontSize=11, color=charts.INK).encode(x, y, text="method")
 words = f"{' '.join(title)}. Counting: {', '.join(f'{name} {value:.2f}' for name, value in rivals.items())}."
 alt.layer(rules, rule_names, dots, above, below, title=title, description=words).properties(width=560, height=340)
 
@@ -450,7 +450,7 @@ title = [
 alt.Chart(table, title=alt.Title(title), description=" ".join(title)).mark_line(point=True).encode(
     x=alt.X("clicks:O", sort=groups, title=None, axis=alt.Axis(labelAngle=0)),
     y=alt.Y("HR@20:Q"),
-    color=alt.Color("method:N", sort=["item2vec", "item-knn", "markov"]),
+    **charts.apart("method", ["item2vec", "item-knn", "markov"]),
     column=alt.Column(
         "what:N", title="clicks in the past of …", header=alt.Header(labelColor=charts.INK, titleColor=charts.INK)
     ),
@@ -576,12 +576,12 @@ columns = shop.products.filter(["item_id", "name", "category", "department"])
 plane = product_map(model.vectors_).merge(columns, on="item_id").head(5000)  # as many as a chart may hold
 whole_shop = category_consistency(model.vectors_, shop.products, past.popularity).loc["all"]
 title = f"{whole_shop['share']:.0%} of the 8 nearest share the category; by chance {whole_shop['chance']:.0%} would"
-alt.Chart(plane, title=title, description=f"{title}. On the map each category is an island.").mark_circle(
-    size=18
+alt.Chart(plane, title=title, description=f"{title}. On the map each category is an island.").mark_point(
+    size=18, filled=True, opacity=1
 ).encode(
     x=alt.X("x:Q", axis=None),
     y=alt.Y("y:Q", axis=None),
-    color=alt.Color(f"{columns.columns[-1]}:N"),
+    **charts.apart(columns.columns[-1], sorted(plane[columns.columns[-1]].dropna().unique())),
     tooltip=[*columns.columns[1:3]],
 ).properties(width=520, height=400)
 
@@ -615,7 +615,7 @@ words = f"{title}, in all bands of popularity; by chance {by_chance['share'].mea
 alt.Chart(pd.concat([styles, by_chance]), title=title, description=words).mark_line(point=True).encode(
     x=alt.X("band:O", title="products by clicks, 1 the most clicked quarter", axis=alt.Axis(labelAngle=0)),
     y=alt.Y("share:Q", title="share of the 8 nearest", scale=alt.Scale(zero=True)),
-    color=alt.Color("method:N", sort=["item2vec", "svd", "by chance"]),
+    **charts.apart("method", ["item2vec", "svd", "by chance"]),
 ).properties(width=360, height=220)
 
 # %% [markdown]

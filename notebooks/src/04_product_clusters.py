@@ -220,7 +220,9 @@ line = alt.Chart(long).mark_line().encode(x, y=alt.Y("value:Q", title=None, scal
 colours = alt.Scale(domain=["decreed: 10", f"chosen: {K}", "other"],
                     range=[charts.PALETTE[5], charts.PALETTE[2], charts.PALETTE[0]])
 point = line.mark_point(filled=True, size=70, opacity=1).encode(
-    color=alt.Color("choice:N", scale=colours, title=None, legend=alt.Legend(orient="bottom"))
+    color=alt.Color("choice:N", scale=colours, title=None, legend=alt.Legend(orient="bottom")),
+    shape=alt.Shape("choice:N", scale=alt.Scale(domain=["decreed: 10", f"chosen: {K}", "other"]), title=None,
+                    legend=alt.Legend(orient="bottom")),
 )
 alt.layer(line, point).properties(width=190, height=180).facet(
     alt.Column("witness:N", title=None, sort=list(words.values()), header=alt.Header(labelColor=charts.INK)),

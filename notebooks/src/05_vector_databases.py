@@ -139,7 +139,8 @@ print(f"{one}, {len(worth)} products: largest difference to the vector solved by
 # $$\left(\sum_i y_i y_i^\top + \sum_{i\ \mathrm{done}} (c_i - 1)\, y_i y_i^\top + \lambda I\right) x = \sum_{i\ \mathrm{done}} c_i\, p_i\, y_i$$
 #
 # Solve it. `vectors` is a frame with a row for each product, by id; `worth` a series with what they did, by product id and in
-# any order. Its sign says whether they wanted it (above 0: p = 1), its size is c. This is called **fold-in**.
+# any order. Its sign says whether they wanted it (above 0: p = 1), its size is c. `done` are the vectors of what they did, in the
+# order of `worth`. This is called **fold-in**.
 
 # %%
 from recsys_lab.exercises import ____, chapter
@@ -150,7 +151,7 @@ exercise = chapter("05")
 def fold_in(vectors, worth, regularization):
     Y, c = vectors.to_numpy(), worth.abs().to_numpy()
     done = vectors.loc[worth.index].to_numpy()  #= done = ____
-    left = Y.T @ Y + (done * (c - 1)[:, None]).T @ done + regularization * np.eye(Y.shape[1])  #= left = ____
+    left = Y.T @ Y + (done * (c - 1)[:, None]).T @ done + regularization * np.eye(Y.shape[1])  #= left = Y.T @ Y + ____ + ____
     right = done.T @ np.where(worth > 0, c, 0)  #= right = ____
     return np.linalg.solve(left, right)
 
@@ -987,8 +988,7 @@ alt.Chart(long, title=title, description=" ".join(title)).mark_point(filled=True
     x=alt.X("hits:Q", title="share of next clicks among the twenty", axis=alt.Axis(format="%"),
             scale=alt.Scale(domain=[0, 0.5])),
     y=alt.Y("way:N", sort=list(ways_to_join), title=None),
-    color=alt.Color("open:N", title="clicked on a", scale=alt.Scale(range=charts.PALETTE[:2])),
-    shape=alt.Shape("open:N", title="clicked on a"),
+    **charts.apart("open", long["open"].unique(), title="clicked on a"),
 ).properties(height=alt.Step(30))
 
 # %% [markdown]
@@ -1279,9 +1279,9 @@ title = [f"Asked for 80 : 20, the fusion without roots gives {real:.0%} : {1 - r
 lines = alt.Chart(curves).mark_line(point=True).encode(
     x=alt.X("alpha:Q", title="α, the share of behaviour that was asked for", axis=alt.Axis(values=grid.tolist(), format=".1f")),
     y=alt.Y("hits:Q", title="share of next clicks among the twenty", axis=alt.Axis(format="%"), scale=alt.Scale(zero=False)),
-    color=alt.Color("fused with:N", title="multiplied by", scale=alt.Scale(range=charts.PALETTE[:2])),
+    **charts.apart("fused with", curves["fused with"].unique(), title="multiplied by"),
 )
-mark = alt.Chart(pd.DataFrame({"alpha": [told]})).mark_rule(strokeDash=[4, 4], color="gray").encode(x="alpha:Q")
+mark = alt.Chart(pd.DataFrame({"alpha": [told]})).mark_rule(strokeDash=[4, 4], color=charts.INK).encode(x="alpha:Q")
 alt.layer(mark, lines, title=title, description=" ".join(title))
 
 # %% [markdown]

@@ -258,7 +258,7 @@ tidy = (100 * errors).reset_index().melt("lists", var_name="rates", value_name="
 alt.Chart(tidy, title=title, description=" ".join(title)).mark_line(point=True).encode(
     x=alt.X("lists:Q", scale=alt.Scale(type="log"), axis=alt.Axis(values=[30, 100, 300, 1000, 3000]), title="lists shown"),
     y=alt.Y("points:Q", title="mean error of a click rate, in points"),
-    color=alt.Color("rates:N", sort=None),
+    **charts.apart("rates", tidy["rates"].unique()),
 )
 
 # %% [markdown]
@@ -282,7 +282,7 @@ with Live(address, accumulators=[Popularity()]) as again:  # another process, sa
     print(again.take(visit[0]), again.table("popularity"))
 
 # %% [markdown]
-# The second time the event was not new, and counted once. So a sender who hears nothing may simply send it again.
+# The second time the event was not new, and counted once. So a sender who hears nothing may send it again.
 #
 # ## Late, twice, and out of order
 #
@@ -688,13 +688,14 @@ claim(first.loc["a list was there", "low"] > 0 and hr(single).low > 3 * hr("door
       "being one click late costs, and the door knows nothing")
 title = [f"Fresh, the list finds {hr(single).mean:.0%} of next clicks, the page of the door {hr('door').mean:.0%}.",
          f"One click late costs {100 * first['lost'].iloc[0]:.0f} points; where a late list was there, {100 * first['lost'].iloc[1]:.0f}"]
+told_by = charts.apart("counted", spans["counted"].unique(), title="counted")
 base = alt.Chart(spans).encode(
     y=alt.Y("late by:N", sort=None, title="the list is late by"), yOffset=alt.YOffset("counted:N", sort=None),
-    color=alt.Color("counted:N", sort=None, title="counted"))
+    color=told_by["color"])
 lines = base.mark_rule(strokeWidth=2).encode(
     x=alt.X("low:Q", title="HR@20 lost by being late, with 95 % interval", scale=alt.Scale(zero=True)), x2="high:Q")
-alt.layer(lines, base.mark_point(filled=True, size=60, opacity=1).encode(x="lost:Q"), title=title,
-          description=" ".join(title)).properties(height=alt.Step(20))
+points = base.mark_point(filled=True, size=60, opacity=1).encode(x="lost:Q", shape=told_by["shape"])
+alt.layer(lines, points, title=title, description=" ".join(title)).properties(height=alt.Step(20))
 
 # %% [markdown]
 # It is the same method with the same weights each time. All that changes is how fresh it is.

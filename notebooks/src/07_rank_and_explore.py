@@ -139,7 +139,7 @@ drawn = ["together", *dict.fromkeys([broad, best, "markov", "popular"])]
 alt.Chart(curves[curves["source"].isin(drawn)], title=title, description=" ".join(title)).mark_line(point=True).encode(
     x=alt.X("products:Q", title="products in the pool, on average"),
     y=alt.Y("recall:Q", title="share of next clicks in it", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])),
-    color=alt.Color("source:N", title=None, sort=drawn),
+    **charts.apart("source", drawn, title=None),
 )
 
 # %% [markdown]
@@ -854,7 +854,7 @@ print(f"the same product in each of {len(played.order)} visits")
 # ### Exercise 3: how good could it be?
 #
 # An arm with a model of its own was shown n times, with the features `X` [n, d], and earned `r` [n]. Write its upper confidence
-# bound for a visit with the features `x` [d].
+# bound for a visit with the features `x` [d]. `alpha` and `ridge` are the α and the λ of the formula.
 
 # %% tags=["exercise-3"]
 def upper_bound(X, r, x, alpha, ridge):
@@ -908,10 +908,11 @@ title = [f"In {trials['visits']:,} visits LinUCB misses {mine:,.0f} clicks, “p
 curves = pd.DataFrame(trials["curves"])
 curves = curves[curves["policy"].isin(contest)]
 x = alt.X("visit:Q", title="visits", axis=alt.Axis(tickCount=6))
-color = alt.Color("policy:N", title=None, sort=contest)
-lines = alt.Chart(curves).mark_line().encode(x, alt.Y("regret:Q", title="clicks missed so far, with 95 % interval"), color)
+told_by = charts.apart("policy", contest, title=None, dash=True)
+lines = alt.Chart(curves).mark_line().encode(x, alt.Y("regret:Q", title="clicks missed so far, with 95 % interval"),
+                                            **told_by)
 some = curves[curves["visit"].isin(curves["visit"].unique()[5::6])]
-spans = alt.Chart(some).mark_rule(strokeWidth=4).encode(x, y="low:Q", y2="high:Q", color=color)
+spans = alt.Chart(some).mark_rule(strokeWidth=4).encode(x, y="low:Q", y2="high:Q", color=told_by["color"])
 alt.layer(spans, lines, title=title, description=" ".join(title))
 
 # %% [markdown]
@@ -1230,7 +1231,7 @@ beside(real, boards["clickstream"], "HR@20", rows)
 # - Write down the propensity of what you show. With it a log can answer for policies that never ran; without it, for none. (What we
 #   saw of the estimators was on one slot, with one running policy.)
 #
-# Three questions to see whether it stuck. Put a letter in place of `____`.
+# Four questions to see whether it stuck. Put a letter in place of `____`.
 
 # %%
 exercise.question[1].show()
@@ -1249,6 +1250,12 @@ exercise.question[3].show()
 
 # %%
 exercise.question[3].answer("a")  #= exercise.question[3].answer(____)
+
+# %%
+exercise.question[4].show()
+
+# %%
+exercise.question[4].answer("c")  #= exercise.question[4].answer(____)
 
 # %% [markdown]
 # All parts are there now: products that are found, shoppers who are known as they click, sources, a ranker, a share of chance.

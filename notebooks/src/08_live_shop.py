@@ -706,7 +706,7 @@ title = [f"Ten events in the time of one commit: together each waits {flat.loc[1
 alt.Chart(waited, title=title, description=" ".join(title)).mark_line(point=True).encode(
     x=alt.X("events in the time of one commit:Q", scale=alt.Scale(type="log"), axis=alt.Axis(values=[0.2, 0.5, 0.8, 2, 10])),
     y=alt.Y("wait:Q", scale=alt.Scale(type="log"), title="mean wait, in commits", axis=alt.Axis(values=[1, 2, 10, 100, 1000])),
-    color=alt.Color("how:N", title=None, sort=["one commit each", "group commit"]),
+    **charts.apart("how", ["one commit each", "group commit"], title=None),
 )
 
 # %% [markdown]

@@ -190,7 +190,7 @@ alt.Chart(shown, title=title, description=" ".join(title)).mark_line(point=True)
     x=alt.X("times the size:Q", title="times the smallest size", scale=alt.Scale(type="log", domain=[1, 4]),
             axis=alt.Axis(values=[1, 2, 4])),
     y=alt.Y("times the cost:Q", title="times the cost there", scale=alt.Scale(type="log", nice=False), axis=alt.Axis(values=[1, 2, 4, 8, 16])),
-    color=alt.Color("what:N", title=None, sort=list(work), scale=alt.Scale(range=charts.PALETTE)),
+    **charts.apart("what", shown["what"].unique(), title=None),
 ).properties(width=380, height=220)
 
 # %% [markdown]
@@ -324,14 +324,16 @@ claim(all(by_probes.loc[("shoppers", p), "high"] < by_probes.loc[("products of t
       "shoppers are harder questions than products")
 title = [f"{enough['scanned']:.0%} of the catalogue holds {enough['recall']:.0%} of what shoppers ask for;",
          "asked by its own products, the index looks better than it is"]
-base = alt.Chart(swept[swept["probes"] < LISTS], title=title, description=" ".join(title)).encode(
+told_by = charts.apart("asked by", swept["asked by"].unique())
+base = alt.Chart(swept[swept["probes"] < LISTS]).encode(
     x=alt.X("scanned:Q", title="share of the catalogue that is scanned", scale=alt.Scale(type="log", nice=False),
             axis=alt.Axis(format=".0%", values=[0.01, 0.02, 0.05, 0.1, 0.25])),
-    color=alt.Color("asked by:N", scale=alt.Scale(range=charts.PALETTE[:2])))
+    color=told_by["color"])
 alt.layer(
     base.mark_line(point=True).encode(
+        shape=told_by["shape"],
         y=alt.Y("recall:Q", title="recall@10, with 95 % interval", scale=alt.Scale(zero=False), axis=alt.Axis(format=".0%"))),
-    base.mark_rule().encode(y="low:Q", y2="high:Q"),
+    base.mark_rule().encode(y="low:Q", y2="high:Q"), title=title, description=" ".join(title),
 ).properties(width=420, height=230)
 
 # %% [markdown]
@@ -363,7 +365,7 @@ title = [f"A million products: a graph finds {graph['recall']:.0%} in 1/{1 / gra
 alt.Chart(million, title=title, description=" ".join(title)).mark_point(filled=True, size=70, opacity=0.9).encode(
     x=alt.X("to_exact:Q", title="time of a question, as a share of the exact scan in float32", scale=alt.Scale(type="log", nice=False)),
     y=alt.Y("recall:Q", title="recall@10", scale=alt.Scale(zero=False), axis=alt.Axis(format=".0%")),
-    color=alt.Color("index:N", scale=alt.Scale(range=charts.PALETTE)),
+    **charts.apart("index", million["index"].unique()),
     tooltip=["index", "parameters", "recall", "to_exact", "MB"],
 ).properties(width=420, height=240)
 
@@ -1025,14 +1027,16 @@ if log is not None:
 if log is not None:
     title = [f"{len(goods):,} real products: {real_enough['scanned']:.0%} of them are scanned for a recall of {real_enough['recall']:.0%};",
              f"of the {len(catalogue):,} made up, {enough['scanned']:.0%} for {enough['recall']:.0%}"]
-    chart = alt.Chart(both, title=title, description=" ".join(title)).encode(
+    told_by = charts.apart("log", both["log"].unique(), title=None)
+    chart = alt.Chart(both).encode(
         x=alt.X("scanned:Q", title="share of the products that is scanned", scale=alt.Scale(type="log", nice=False),
                 axis=alt.Axis(format=".0%", values=[0.01, 0.02, 0.05, 0.1, 0.25])),
-        color=alt.Color("log:N", title=None, scale=alt.Scale(range=charts.PALETTE[:2])))
+        color=told_by["color"])
     display(alt.layer(
         chart.mark_line(point=True).encode(
+            shape=told_by["shape"],
             y=alt.Y("recall:Q", title="recall@10, with 95 % interval", scale=alt.Scale(zero=False), axis=alt.Axis(format=".0%"))),
-        chart.mark_rule().encode(y="low:Q", y2="high:Q"),
+        chart.mark_rule().encode(y="low:Q", y2="high:Q"), title=title, description=" ".join(title),
     ).properties(width=420, height=230))
 
 # %% [markdown]
@@ -1069,7 +1073,7 @@ if log is not None:
 # - Spark trains as well as one machine does, and on one machine more slowly. It is for what does not fit.
 # - Each day: add what is new; build beside and switch what is trained again; one version for one question.
 #
-# Three questions to see whether it stuck. Put a letter in place of `____`.
+# Four questions to see whether it stuck. Put a letter in place of `____`.
 
 # %%
 exercise.question[1].show()
@@ -1088,6 +1092,12 @@ exercise.question[3].show()
 
 # %%
 exercise.question[3].answer("d")  #= exercise.question[3].answer(____)
+
+# %%
+exercise.question[4].show()
+
+# %%
+exercise.question[4].answer("b")  #= exercise.question[4].answer(____)
 
 # %% [markdown]
 # All of it was measured on our shop. The last chapter, 10, takes yours: your files, what may be done with them, what they allow, and

@@ -315,18 +315,19 @@ long = pd.concat([
 sure = [name for name, table in paid.items() if len(table) and table.iloc[0]["adds low"] > 0]
 title = [f"On {len(sure)} of {len(paid)} boards the highest row is seen to beat all chapters before it"
          + (f" ({', '.join(sure)});" if sure else ";"), "on the others something simpler is as good, as far as anybody can see"]
+told_by = charts.apart("against", ["popular", "the best of the chapters before"], title="compared with",
+                       legend=alt.Legend(orient="bottom", labelLimit=300))
 panels = []
 for name in paid:
     here_rows = long[long["board"] == name]
     base = alt.Chart(here_rows).encode(
         y=alt.Y("row:N", sort=list(dict.fromkeys(here_rows["row"])), title=None, axis=alt.Axis(labelLimit=200)),
         yOffset=alt.YOffset("against:N", sort=["popular", "the best of the chapters before"]),
-        color=alt.Color("against:N", title="compared with", sort=["popular", "the best of the chapters before"],
-                        legend=alt.Legend(orient="bottom", labelLimit=300)))
+        color=told_by["color"])
     zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=charts.INK, strokeDash=[3, 3]).encode(x="x:Q")
     panels.append(alt.layer(
         zero, base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=f"{name}: difference, with 95 % interval"), x2="high:Q"),
-        base.mark_point(filled=True, size=55, opacity=1).encode(x="mean:Q")).properties(width=240, height=alt.Step(14)))
+        base.mark_point(filled=True, size=55, opacity=1).encode(x="mean:Q", shape=told_by["shape"])).properties(width=240, height=alt.Step(14)))
 words = " ".join(title) + ": " + "; ".join(in_words(name, table) for name, table in paid.items())
 alt.concat(*panels, columns=2, title=alt.Title(title), description=words)
 
@@ -518,7 +519,8 @@ refused(Board, "random", 10, mine.only(events[~at_random]), board.contexts, boar
 # ### Exercise 2: a pseudonym
 #
 # Write `pseudonym`: sixteen hexadecimal letters, made of a shopper's id and a secret key by HMAC with SHA-256. The same person
-# must get the same one each time, also when the address is written with capitals or with a blank at the end.
+# must get the same one each time, also when the address is written with capitals or with a blank at the end. (A hash is made
+# of bytes, which `.encode()` makes of a text; `hmac.new(key, …, hashlib.sha256)` has a `.hexdigest()` of 64 letters.)
 
 # %% tags=["exercise-2"]
 import hashlib
@@ -741,7 +743,7 @@ alt.layer(
 ).properties(width=460, height=200)
 
 # %% [markdown]
-# The blue points are the weeks, the orange ticks what chance alone passes once in a hundred. Silence is no proof: in a small
+# The points are the weeks, the ticks what chance alone passes once in a hundred. Silence is no proof: in a small
 # shop a week has to change a good deal before it shows. (The course's shop has seasons and trends built in.) And an alarm is
 # not an order: look at what has changed, and only then fit anew.
 #
@@ -952,7 +954,7 @@ peek_title = [f"Of tests without any difference, {ever:.0%} are 'won' or 'lost' 
               f"looked at once, at the end: {once:.1%}. Looking daily is allowed with a limit of {bound:.2f}"]
 alt.Chart(peek, title=peek_title, description=" ".join(peek_title)).mark_line(strokeWidth=2.5).encode(
     x=alt.X("day:Q", title="day of the test"), y=alt.Y("share:Q", title="stopped by a false alarm", axis=alt.Axis(format="%")),
-    color=alt.Color("stop at:N", title="stop when |z| is above", sort=["1.96, looking daily", f"{bound:.2f}, looking daily"]),
+    **charts.apart("stop at", ["1.96, looking daily", f"{bound:.2f}, looking daily"], title="stop when |z| is above", dash=True),
 ).properties(height=200)
 
 # %% [markdown]
@@ -1070,7 +1072,7 @@ summary.round(3)
 # - Thresholds from a book are made for data that nobody has: take the noise from your own shop by dealing out visits or shoppers.
 # - Visits of a shopper are not independent, looking every day is not free, and the size of a test is known before it starts.
 #
-# Three last questions. Put a letter in place of `____`.
+# Four last questions. Put a letter in place of `____`.
 
 # %%
 exercise.question[1].show()
@@ -1089,6 +1091,12 @@ exercise.question[3].show()
 
 # %%
 exercise.question[3].answer("a")  #= exercise.question[3].answer(____)
+
+# %%
+exercise.question[4].show()
+
+# %%
+exercise.question[4].answer("c")  #= exercise.question[4].answer(____)
 
 # %% [markdown]
 # That was the course. The shop is yours now.

@@ -1,7 +1,7 @@
 """On a shop of one's own a chapter runs to its end: cells that need what the shop lacks are skipped, and say so.
 
-A cell names what it needs in its first line: `# needs: description, clicked_on`. For the simulated shop that is just a
-comment.
+A cell names what it needs in its first line: `# needs: description, clicked_on`. For the simulated shop that is a
+comment and no more.
 """
 
 from __future__ import annotations

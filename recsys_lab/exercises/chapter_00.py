@@ -10,6 +10,9 @@ __all__ = ["EXERCISES", "QUESTIONS"]
 
 CLICK_RATE = Exercise(
     names=("click_rate",),
+    difficulty=1,
+    minutes=5,
+    trains="a rate: what happened, over how often it could have happened",
     given=("shop",),
     check=checks_00.click_rate,
     right="{click_rate:.1%} of the products that the home page shows are clicked. It counts the clicks that began"
@@ -41,6 +44,9 @@ _RATIO = "    return (gains * discount).sum() / (ideal * discount).sum()"
 
 NDCG = Exercise(
     names=("ndcg",),
+    difficulty=2,
+    minutes=12,
+    trains="a metric with a discount for each place, divided by the best that was possible",
     check=checks_00.ndcg,
     right="each place counts by 1 / log2(place + 1), and the sum is divided by that of the best possible list, so"
     " that a perfect list earns 1 in every visit.",
@@ -76,6 +82,9 @@ _ORDER = "    counts = counts.sort_values(ascending=False, kind='stable')\n"
 
 POPULAR_IDS = Exercise(
     names=("popular_ids",),
+    difficulty=2,
+    minutes=10,
+    trains="a list that everybody gets alike: ties settled by a rule",
     check=checks_00.popular_ids,
     right="it counts the clicks of the events that it is given and of nothing else, and equal counts fall by id, so"
     " that everybody gets the same list.",

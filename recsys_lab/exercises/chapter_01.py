@@ -13,6 +13,9 @@ _LOG = _ENDS + "    place = (np.log10(1 + value) - bottom) / (top - bottom)\n"
 
 MUCH = Exercise(
     names=("much",),
+    difficulty=1,
+    minutes=8,
+    trains="a number as an angle: similarity on a log scale",
     check=checks_01.much,
     right="the place on the log scale becomes an angle, and its sine is 0 at the low end and 1 at the high end. Ten"
     " reviews more count for a lot where there are few, and for little where there are many.",
@@ -53,6 +56,9 @@ _LENGTH = "np.linalg.norm(weights)"
 
 SCORE = Exercise(
     names=("score",),
+    difficulty=2,
+    minutes=10,
+    trains="the weighted score of several similarities",
     check=checks_01.score,
     right="the weighted sum, divided by the length of the weights and by √k. Equal weights give the mean, and an"
     " aspect that is not asked changes nothing.",
@@ -92,6 +98,7 @@ SCORE = Exercise(
             _START + "    return similarities @ weights / (np.abs(weights).sum() * np.sqrt((weights != 0).sum()))",
             says="is not the length",
         ),
+        Wrong(_START + "    return weights @ similarities", says="A product is a row"),
         Wrong(_START + "    return similarities @ weights / 7", says="should score"),
     ),
 )
@@ -101,6 +108,9 @@ _GIFT = "def gift(index):\n    return index.search("
 
 GIFT = Exercise(
     names=("gift",),
+    difficulty=2,
+    minutes=8,
+    trains="weights say what is better, a filter what may be there at all",
     check=checks_01.gift,
     right="weights say what is better, and the filter says what may be there at all. No weight could have kept the"
     " socks out for certain.",
@@ -130,6 +140,8 @@ GIFT = Exercise(
             says="is the filter's value exactly",
         ),
         Wrong(_GIFT + "weights={'price': 1, 'rating': 1}, where=\"category != 'socks'\", k=5)", says="not a text"),
+        Wrong(_GIFT + "weights={'price': 1, 'rating': 1}, exclude=field('category') != 'socks', k=5)",
+              says="handed over as where="),
         Wrong("def gift(index):\n    return field('category') != 'socks'", says="what index.search returns"),
     ),
 )  # fmt: skip
@@ -139,6 +151,9 @@ _SPACE = "def price_space(products):\n    return NumberSpace("
 
 PRICE_SPACE = Exercise(
     names=("price_space",),
+    difficulty=2,
+    minutes=6,
+    trains="a range that comes from the data and not from a feeling",
     check=checks_01.price_space,
     right="both ends come from the products, so none lies beyond the bad end, in this shop or another one. In a shop"
     " with a few very dear products the log scale would leave more room for the others.",

@@ -20,6 +20,9 @@ _STEP = "        e = (t * w * v + s * e) / (t + s)\n"
 
 PULL = Exercise(
     names=("pull",),
+    difficulty=1,
+    minutes=8,
+    trains="the recursion with a temperature: the new event against the past",
     check=checks_02.pull,
     right="the first event is taken whole, each later one by t against the s of what came before. At t = 0.5 that is"
     " the running mean of all w·v, at t = 1 the last event alone.",
@@ -30,6 +33,7 @@ PULL = Exercise(
     ),
     wrong=(
         Wrong(_PULL + "        s = n * (1 - t)\n" + _STEP + "    return e", says="n - 1 events before"),
+        Wrong(_PULL + "        s = n - 1 * (1 - t)\n" + _STEP + "    return e", says="The brackets are"),
         Wrong(_PULL + "        s = (n - 1) * t\n" + _STEP + "    return e", says="by 1 - t"),
         Wrong(_PULL + "        s = 1 - t\n" + _STEP + "    return e", says="as one event"),
         Wrong(_PULL + _PAST + "        e = t * w * v + s * e\n    return e", says="not divided"),
@@ -53,6 +57,9 @@ _SUM = "    e = sum(share * w * v for share, w, v in zip(shares, weights, vector
 
 NORMALISED = Exercise(
     names=("normalised",),
+    difficulty=2,
+    minutes=8,
+    trains="a mean that is as loud for clicks as for purchases",
     check=checks_02.normalised,
     right="who only clicks and who only buys now have an e of the same length if their events agree alike: the weights"
     " say how events count against each other, and no longer how loud the shopper is.",
@@ -93,6 +100,9 @@ _INFLUENCE = "def influence_for(weight, similarity):\n    r = np.sqrt(1 / simila
 
 INFLUENCE = Exercise(
     names=("influence_for",),
+    difficulty=2,
+    minutes=12,
+    trains="what an influence means beside a weight: solve for it",
     check=checks_02.influence_for,
     right="a single click (weight 0.2) needs an influence of 0.91 to get a similarity of 0.9; a purchase (weight 1)"
     " needs 0.67. An influence means nothing without the weights beside it.",
@@ -123,6 +133,9 @@ _VISIT = "def last_visit(rules, times, length_ms):\n    share = rules.shares(tim
 
 LAST_VISIT = Exercise(
     names=("last_visit",),
+    difficulty=2,
+    minutes=8,
+    trains="how much of a vector is from the last visit: shares by time",
     check=checks_02.last_visit,
     right="the shares of all events add up to 1, so this is the part of the vector that the last visit holds: the"
     " rules' memory in one number, and the first thing to look at when lists are stale or jumpy.",

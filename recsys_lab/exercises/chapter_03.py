@@ -12,6 +12,9 @@ _PAIRS = "def pairs(visit, window):\n    return [(visit[a], visit[b]) for a in r
 
 PAIRS = Exercise(
     names=("pairs",),
+    difficulty=1,
+    minutes=10,
+    trains="training pairs from a window",
     check=checks_03.pairs,
     right="every product is paired with what stands at most `window` steps before or after it. A product that comes"
     " twice in a visit may be its own neighbour; its own place never is.",
@@ -40,6 +43,9 @@ _LOSS = "def pair_loss(u, v, negatives):\n    sigmoid = lambda x: 1 / (1 + np.ex
 
 PAIR_LOSS = Exercise(
     names=("pair_loss",),
+    difficulty=2,
+    minutes=12,
+    trains="the loss of skip-gram with negative sampling",
     check=checks_03.pair_loss,
     right="the loss is small where u·v is large for what was seen together, and small or negative for what was"
     " only drawn. It is the training step's goal, for one pair.",
@@ -57,6 +63,7 @@ PAIR_LOSS = Exercise(
         Wrong(_LOSS + "-np.log(sigmoid(u @ v)) - np.log(sigmoid(-negatives @ u)).mean()", says="take the sum"),
         Wrong(_LOSS + "-np.log(sigmoid(u @ v)) - np.log(sigmoid(-(negatives @ u).sum()))", says="inside the log"),
         Wrong(_LOSS + "-np.log(sigmoid(u @ v)) - np.log(sigmoid(-negatives @ u))", says="a .sum() missing"),
+        Wrong(_LOSS + "-np.log(sigmoid(u @ v)) - np.log(sigmoid(-u @ negatives)).sum()", says="so it stands first"),
         Wrong(_LOSS + "-sigmoid(u @ v) - sigmoid(-negatives @ u).sum()", says="the logs are missing"),
         Wrong(_LOSS + "-np.log(sigmoid(u @ v)) - np.log(1 - sigmoid(-negatives @ u)).sum()", says="cancel"),
         Wrong(_LOSS + "-np.log2(sigmoid(u @ v)) - np.log2(sigmoid(-negatives @ u)).sum()", says="3 · log 2"),
@@ -69,6 +76,9 @@ _UNIT = "behaviour[near].mean(axis=0)\n    return mean / np.linalg.norm(mean)"
 
 COLD_VECTOR = Exercise(
     names=("cold_vector",),
+    difficulty=2,
+    minutes=8,
+    trains="a vector for a product without a click, from those that it is like",
     check=checks_03.cold_vector,
     right="a product that nobody has clicked stands where those stand that are most like it, and at length 1 it"
     " competes on equal terms.",
@@ -84,6 +94,7 @@ COLD_VECTOR = Exercise(
         Wrong(_START + _UNIT.replace("[near]", ""), says="all products"),
         Wrong(_START + _UNIT.replace("[near]", "[:k]"), says="first k rows"),
         Wrong(_START + _UNIT.replace("[near]", "[near[:1]]"), says="the nearest product alone"),
+        Wrong(_START.replace("np.argsort(-likeness)", "sorted(likeness)") + _UNIT, says="rows are needed"),
         Wrong(_START + "behaviour[near].mean(axis=1)\n    return mean", says="axis=0"),
         Wrong(_START.replace("[:k]", "[: k + 1]") + _UNIT, says="another one"),
         Wrong(_START + "behaviour[near].mean(axis=0)\n    return mean / np.abs(mean).sum()", says="the length 1"),

@@ -14,6 +14,9 @@ _FAR = "    distance = np.linalg.norm(unit[:, None, :] - centres, axis=2)\n"
 
 PAGE_OF = Exercise(
     names=("page_of",),
+    difficulty=1,
+    minutes=8,
+    trains="to put a new vector with the nearest centre, at length 1",
     check=checks_04.page_of,
     right="each new vector is brought to length 1, as those were that made the centres, and goes to the centre at the"
     " smallest distance. Clusters.assign does the same.",
@@ -35,6 +38,8 @@ PAGE_OF = Exercise(
               says="each column"),
         Wrong(_PAGE + "    unit = new / np.linalg.norm(new)\n" + _FAR + "    return distance.argmin(axis=1)",
               says="one number"),
+        Wrong(_PAGE + _UNIT.replace(", keepdims=True", "") + _FAR + "    return distance.argmin(axis=1)",
+              says="divides row by row"),
         Wrong(_PAGE + _UNIT + _FAR + "    return 1 + distance.argmin(axis=1)", says="should be [1, 0, 0]"),
     ),
 )  # fmt: skip
@@ -44,6 +49,9 @@ _AGAIN = "    again = other[:, None] == other[None, :]\n    pairs = np.triu_indi
 
 RAND_INDEX = Exercise(
     names=("rand_index",),
+    difficulty=2,
+    minutes=10,
+    trains="agreement of two groupings, whatever their clusters are called",
     check=checks_04.rand_index,
     right="it never looks at a cluster's number, only at who is together with whom, so renamed clusters agree fully.",
     hints=(
@@ -59,6 +67,7 @@ RAND_INDEX = Exercise(
               says="apart in both"),
         Wrong(_RAND + _AGAIN + "    return (together != again)[pairs].mean()", says="differently"),
         Wrong(_RAND + _AGAIN + "    return (together == again)[pairs].sum()", says="number of pairs"),
+        Wrong(_RAND + _AGAIN + "    return (together == again)[pairs].sum() / len(pairs)", says="len(pairs) is 2"),
         Wrong(_RAND + _AGAIN + "    return (together == again)[pairs]", says="one number"),
         Wrong(_RAND + _AGAIN + "    return round((together == again)[pairs].mean())", says="should be"),
     ),
@@ -70,6 +79,9 @@ _SORTED = "    return cosine.sort_values(ascending=False).head(k).index.tolist()
 
 SIMILAR = Exercise(
     names=("similar",),
+    difficulty=2,
+    minutes=10,
+    trains="the nearest by cosine inside a group, without the product itself",
     check=checks_04.similar,
     right="it stays inside the cluster, leaves the product itself out, and puts the nearest first: the same five each"
     " time, and the five that belong there.",
@@ -90,6 +102,7 @@ SIMILAR = Exercise(
         Wrong(_SIMILAR + _COSINE + "    return cosine.head(k).index.tolist()", says="in another order"),
         Wrong(_SIMILAR + _COSINE + "    return sorted(cosine.nlargest(k).index)", says="in another order"),
         Wrong(_SIMILAR + _COSINE + "    return cosine.idxmax()", says="a list of product ids"),
+        Wrong(_SIMILAR.replace("labels.index[", "labels[") + _COSINE + _SORTED, says="numbers of clusters"),
     ),
 )
 

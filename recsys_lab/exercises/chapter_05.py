@@ -16,6 +16,9 @@ _SOLVE = "    return np.linalg.solve(left, right)"
 
 FOLD_IN = Exercise(
     names=("fold_in",),
+    difficulty=3,
+    minutes=18,
+    trains="fold-in: a vector for a new shopper from one system of equations",
     check=checks_05.fold_in,
     right="one small system of equations, however many shoppers there are: a shopper who has just arrived gets a vector"
     " without any training. Factors.shopper_vector solves the same one.",
@@ -51,6 +54,9 @@ _FIRST = "    return score.sort_values(ascending=False).head(k).index.tolist()"
 
 ALSO_BOUGHT = Exercise(
     names=("also_bought",),
+    difficulty=2,
+    minutes=8,
+    trains="one vote for each product of a cart: the mean of unit vectors",
     check=checks_05.also_bought,
     right="each product of the cart has one vote, and none of them is shown again. (A sum instead of the mean lists the"
     " same products: only the direction counts.)",
@@ -69,6 +75,7 @@ ALSO_BOUGHT = Exercise(
         Wrong(_ALSO + "    question = unit.loc[cart[-1]]\n" + _SCORE + _FIRST, says="only one product"),
         Wrong(_ALSO + _MIDDLE + _SCORE + _FIRST.replace(".index", ""), says="these are similarities"),
         Wrong(_ALSO + _MIDDLE + _SCORE + _FIRST.replace("False", "True"), says="should be"),
+        Wrong(_ALSO + _MIDDLE.replace("unit.loc[", "unit[") + _SCORE + _FIRST, says="rows by their id are unit.loc"),
         Wrong(_ALSO + _MIDDLE + _SCORE + "    return score.idxmax()", says="a list of product ids"),
     ),
 )  # fmt: skip
@@ -83,6 +90,9 @@ _OWN, _THERE, _CHEAP = (
 
 GIFT = Exercise(
     names=("gift",),
+    difficulty=1,
+    minutes=6,
+    trains="a filter of several conditions that a database can be asked with",
     check=checks_05.gift,
     right="four conditions, all of which have to hold. Any of the databases can be asked with it: the package says it"
     " in their words, with the values bound, never written into a query.",
@@ -119,6 +129,9 @@ _STACK = "    return np.hstack([np.sqrt(alpha) * a, np.sqrt(1 - alpha) * b])"
 
 FUSED = Exercise(
     names=("fused",),
+    difficulty=3,
+    minutes=12,
+    trains="two vectors made one so that their cosines add up with a weight",
     check=checks_05.fused,
     right="the cosine of two rows is α times their cosine by a plus 1 − α times that by b, which is what α promised.",
     hints=(
@@ -152,6 +165,9 @@ _ZERO = "    np.fill_diagonal(B, 0)\n"
 
 EASE = Exercise(
     names=("ease",),
+    difficulty=2,
+    minutes=10,
+    trains="EASE: a recommender in one inverse, with a zero diagonal",
     check=checks_05.ease,
     right="a whole recommender in one inverse. The zero diagonal is what makes it learn anything: without it the best"
     " answer would be that each product tells itself.",

@@ -15,12 +15,16 @@ _GIVE = "    return rows"
 
 BEFORE = Exercise(
     names=("rows_of",),
+    difficulty=1,
+    minutes=5,
+    trains="features are read before the event updates them",
     check=checks_06.before,
     right="the row of a product's first click says 0, and so it has to: that is all that anybody could know when the"
     " list was made.",
     hints=(
         "Two things happen for each click: its row is written, and the counter is raised. Which one comes first?",
-        "rows.append(clicks[product]), and then clicks[product] += 1.",
+        "A product's first click has to get the row 0, and a Counter says 0 for what it has not counted.",
+        "rows.append(…) writes the row, from the counter as it is before this click.",
     ),
     wrong=(
         Wrong(_ROWS + _LOOP + _ADD + _READ + _GIVE, says="knows its own label"),
@@ -42,6 +46,9 @@ _SUM = "    return old + new, now"
 
 FADING = Exercise(
     names=("clicked",),
+    difficulty=2,
+    minutes=10,
+    trains="a counter that fades, right also for a click that comes late",
     check=checks_06.fading,
     right="two numbers say all there is to know of any number of clicks, and a late one comes in at what it is still"
     " worth. But only nearly: see the next cell.",
@@ -66,6 +73,10 @@ FADING = Exercise(
               says="only whole half-lives"),
         Wrong(_FADE + _OLD.replace(") / half", ") // half") + _NEW + _SUM, says="only whole half-lives"),
         Wrong(_FADE + _OLD + _NEW.replace(") / half", ") // half") + _SUM, says="only whole half-lives"),
+        Wrong(_FADE + _OLD.replace("((now - at) / half_life)", "(now - at) / half_life") + _NEW + _SUM,
+              says="in brackets"),
+        Wrong(_FADE + (_OLD + _NEW).replace("((", "(").replace("life)", "life") + _SUM, says="in brackets"),
+        Wrong(_FADE + _OLD.replace("(now - at)", "(t - at)") + _NEW + _SUM, says="t - at is below 0"),
         Wrong(_FADE + "    return count / 2 + 1, now", says="should make"),
     ),
 )  # fmt: skip
@@ -77,6 +88,9 @@ _LAST = "    mixed[-1] = 0.5 * raw[-1] + 0.3 * raw[-2] + 0.2 * raw[-3]\n"
 
 RATES = Exercise(
     names=("rates_by_rank",),
+    difficulty=2,
+    minutes=12,
+    trains="rates of few clicks: smoothed, and mixed with their neighbours",
     check=checks_06.rates,
     right="the smoothing says something even of a rank that was never shown, and the neighbours lend what a rank does"
     " not have. recsys_lab.realtime.rates is the same.",
@@ -122,6 +136,9 @@ _COUNT = (
 
 LATE = Exercise(
     names=("summary",),
+    difficulty=2,
+    minutes=10,
+    trains="events that come late and twice: known by id, ordered by their own time",
     check=checks_06.late,
     right="whatever way the events took, the answer is the same. That is what makes a replay possible, and two"
     " machines that may both be asked.",
@@ -167,6 +184,9 @@ _SHARE = "        return {'taken_out': (out + 1) / (put + 2)}"
 
 OWN = Exercise(
     names=("TakenOut",),
+    difficulty=3,
+    minutes=15,
+    trains="an accumulator for the package's contract: sums that do not care for order",
     check=checks_06_own.own,
     right="in every store, in any order of the events, in a replay, and when somebody is forgotten it comes out the"
     " same, and you wrote nothing for that: sums of whole numbers cannot do otherwise.",

@@ -17,6 +17,9 @@ _LOST = (
 
 WHERE_LOST = Exercise(
     names=("where_lost",),
+    difficulty=1,
+    minutes=8,
+    trains="lost by the ranker, or by the candidates: two losses, looked at apart",
     check=checks_07.where_lost,
     right="the three add up to 1, and they are mended in different ways: the second by a better ranker, the third by"
     " more or other candidates. `losses` does the same for a ranker and its questions.",
@@ -40,6 +43,8 @@ WHERE_LOST = Exercise(
         Wrong(
             _LOST + "100 * shown.mean(), 100 * (nominated & ~shown).mean(), 100 * (~nominated).mean()", says="per cent"
         ),
+        Wrong(_LOST + "shown.mean(), (nominated - shown).mean(), (~nominated).mean()", says="`and` is written &"),
+        Wrong(_LOST + "shown.mean(), (nominated and not shown).mean(), (~nominated).mean()", says="`not` is written ~"),
         Wrong(_LOST + "0.5, 0.25, 0.25", says="should be"),
         Wrong(_LOST + "shown.mean()", says="three numbers"),
     ),
@@ -53,6 +58,9 @@ _LOSS = "    return -(wanted @ np.log(chance)), "
 
 LISTWISE = Exercise(
     names=("listwise",),
+    difficulty=2,
+    minutes=12,
+    trains="the listwise loss and its slope",
     check=checks_07.listwise,
     right="where the model gives what was wanted, the slope is 0 and there is nothing left to learn. All candidates of"
     " a list pull at each other, which a loss of single candidates does not know.",
@@ -77,6 +85,7 @@ LISTWISE = Exercise(
         Wrong(_LISTWISE + "    chance = np.exp(score)\n" + _SHARE + _WANTED + _LOSS + "(chance - wanted) @ x",
               says="overflows"),
         Wrong(_LISTWISE + _EXP + _SHARE + _WANTED + _LOSS + "chance - wanted", says="loss and the slope"),
+        Wrong(_LISTWISE + _EXP + _SHARE + _WANTED + _LOSS + "(chance - wanted) * x", says="@ weighs the rows"),
         Wrong(_LISTWISE + _EXP + _SHARE + _WANTED + _LOSS + "2 * (chance - wanted) @ x", says="should be"),
     ),
 )  # fmt: skip
@@ -86,6 +95,9 @@ _SOLVED = "    inverse = np.linalg.inv(A)\n    theta = inverse @ X.T @ r\n    re
 
 UPPER_BOUND = Exercise(
     names=("upper_bound",),
+    difficulty=2,
+    minutes=12,
+    trains="LinUCB's upper confidence bound",
     check=checks_07.upper_bound,
     right="the bonus is large for a visit unlike those in which the arm was shown, and shrinks with each that is like"
     " it. An arm that was never shown has its bonus alone.",
@@ -110,6 +122,7 @@ UPPER_BOUND = Exercise(
         Wrong(_BOUND + _SOLVED + "theta @ x + np.sqrt(alpha * x @ inverse @ x)", says="inside the root"),
         Wrong(_BOUND + _SOLVED + "alpha * np.sqrt(x @ inverse @ x)", says="should be"),
         Wrong(_BOUND + _SOLVED + "theta", says="one number"),
+        Wrong(_BOUND + _SOLVED.replace("X.T @ r", "r") + "theta @ x", says="Σ r x is X.T @ r"),
     ),
 )  # fmt: skip
 
@@ -118,6 +131,9 @@ _DRAWN = "    drawn = rng.multivariate_normal(theta, scale**2 * inverse)\n"
 
 THOMPSON = Exercise(
     names=("thompson",),
+    difficulty=2,
+    minutes=8,
+    trains="Thompson sampling: draw what might be true, show the best of that",
     check=checks_07.thompson,
     right="an arm is shown as often as it may be the best, as far as anybody knows. Who is certain stops exploring by"
     " itself. The price: nobody has computed the probability of what was shown.",
@@ -157,6 +173,9 @@ _BOTH = "\n    return (w * rewards).mean(), (w * rewards).sum() / w.sum()"
 
 OFF_POLICY = Exercise(
     names=("off_policy",),
+    difficulty=1,
+    minutes=8,
+    trains="what another policy would have earned: IPS and SNIPS",
     check=checks_07.off_policy,
     right="IPS is right on average when the propensities are. SNIPS gives up a little of that, and is steadier: it"
     " stays between the smallest and the largest reward.",

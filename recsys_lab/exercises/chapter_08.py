@@ -16,6 +16,9 @@ _DONE = "    return page"
 
 PAGE = Exercise(
     names=("page_of",),
+    difficulty=1,
+    minutes=10,
+    trains="the rules of a page, before the cut",
     check=checks_08.page,
     right="the rules come first, the cut comes last. A search that fetches only k products and then applies rules shows"
     " half-empty pages on the days on which much is sold out.",
@@ -50,6 +53,9 @@ _IS = "    return shopper if hmac.compare_digest(given.encode(), right.encode())
 
 WHO = Exercise(
     names=("who",),
+    difficulty=2,
+    minutes=12,
+    trains="who is it: a signature, compared in constant time",
     check=checks_08.who,
     right="nobody can make this signature without the secret. And why is == not good enough? It stops at the first"
     " letter that differs: who measures the time of many tries learns how many letters were right, and guesses the"
@@ -84,6 +90,9 @@ _REST = "        sizes.append(len(group))\n        at += len(group)\n        don
 
 COMMITS = Exercise(
     names=("commits",),
+    difficulty=2,
+    minutes=10,
+    trains="group commit: what comes while the disk is busy shares the next write",
     check=checks_08.commits,
     right="nobody waits for company: alone, an event is written at once. The slower the disk and the more that comes,"
     " the larger the groups become, by themselves.",
@@ -112,6 +121,9 @@ _SIZE = "import math\ndef processes(rate, ms, busy):\n    return "
 
 PROCESSES = Exercise(
     names=("processes",),
+    difficulty=2,
+    minutes=6,
+    trains="Little's law: how many processes",
     check=checks_08.processes,
     right="L = λ·W holds for every queue that does not grow, whatever comes when (Little 1961). How busy a process may"
     " be is up to you: at 90 % a queue is there most of the time.",

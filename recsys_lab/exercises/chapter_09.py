@@ -16,6 +16,9 @@ _BOTH = "len(set(mine) & set(right))"
 
 RECALL = Exercise(
     names=("recall",),
+    difficulty=1,
+    minutes=6,
+    trains="recall of an approximate search, list by list",
     check=checks_09.recall,
     right="a search that may miss is judged against one that does not. The exact search is slow, but it is needed for"
     " a few hundred questions only, and once for each version of the index.",
@@ -52,6 +55,9 @@ _TWO = "    return codes, steps"
 
 QUANTISE = Exercise(
     names=("quantise",),
+    difficulty=2,
+    minutes=12,
+    trains="symmetric quantisation to eight bits",
     check=checks_09.quantise,
     right="a quarter of the bytes. No number is further off than half a step, and the scores are sums of many numbers,"
     " in which such errors mostly cancel out.",
@@ -85,6 +91,9 @@ _EACH = "    rows = [row for answer in answers for row in answer[:each]]\n"
 
 MERGE = Exercise(
     names=("merge",),
+    difficulty=2,
+    minutes=8,
+    trains="to merge the answers of shards, ties and all",
     check=checks_09.merge,
     right="each shard's own first k hold all of the shop's first k that lie on it. So nothing can be missing, however"
     " the products are spread, and the list is the same as that of one machine.",
@@ -116,6 +125,9 @@ _OR_NEVER = "    return fixed / gain if gain > 0 else math.inf"
 
 PAYS = Exercise(
     names=("pays_from",),
+    difficulty=3,
+    minutes=12,
+    trains="from which size on a cluster pays: set up the equation",
     check=checks_09.pays_from,
     right="what it saves for each thousand events has to earn back what it costs to begin. Where one of its machines is"
     " ten times slower than yours, it takes more than ten of them to save anything at all.",
@@ -145,6 +157,9 @@ _CEIL = "    return math.ceil(products * bytes_each / room) * replicas"
 
 MACHINES = Exercise(
     names=("machines",),
+    difficulty=2,
+    minutes=8,
+    trains="machines for an index: a plan on paper",
     check=checks_09.machines,
     right="a plan on paper takes a minute, and shows what to work on: bytes for each product can be halved by a line of"
     " settings, a machine cannot.",

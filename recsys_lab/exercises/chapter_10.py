@@ -13,6 +13,9 @@ _SIZES = "return next(int(time * f) for f, top in zip((1000, 1, 1e-3, 1e-6), {})
 
 UNIT = Exercise(
     names=("to_ms",),
+    difficulty=1,
+    minutes=6,
+    trains="the unit of a time, by what is possible",
     check=checks_10.unit,
     right="between 1990 and 2100 the units do not overlap, so the number itself says which one it is. What fits none is"
     " no time, and has to be seen.",
@@ -43,6 +46,9 @@ _HMAC = "return hmac.new(key, clean.encode(), hashlib.sha256).hexdigest()[:16]"
 
 PSEUDONYM = Exercise(
     names=("pseudonym",),
+    difficulty=1,
+    minutes=8,
+    trains="a keyed pseudonym of one spelling",
     check=checks_10.pseudonym,
     right="without the key nobody can make it, also not from a list of all addresses. Sixteen hexadecimal letters are"
     " 64 bits: two of a million shoppers share one with a chance of about one in forty million.",
@@ -64,6 +70,8 @@ PSEUDONYM = Exercise(
         Wrong(_NAME + _HMAC.replace("sha256", "sha512"), says="sha512"),
         Wrong(_NAME + _HMAC.replace("key, clean.encode()", "clean.encode(), key"), says="are swapped"),
         Wrong(_NAME + _HMAC.replace("hexdigest", "digest"), says="bytes"),
+        Wrong(_NAME + _HMAC.replace("clean.encode()", "clean"), says=".encode() makes them of a text"),
+        Wrong(_NAME + _HMAC.replace("key, ", ""), says="It wants three things"),
         Wrong(_NAME + "return clean", says="no pseudonym"),
         Wrong(_NAME + "return 'somebody'", says="the same pseudonym"),
         Wrong(_NAME + "return hashlib.md5(clean.encode()).hexdigest()", says="the key is not used"),
@@ -80,6 +88,9 @@ _INDEX = "((now - before) * np.log(now / before)).sum()"
 
 STABILITY = Exercise(
     names=("psi",),
+    difficulty=1,
+    minutes=8,
+    trains="the population stability index of counts",
     check=checks_10.stability,
     right="it is the Kullback-Leibler divergence there and back: 0 when the shares are the same, large where a share"
     " is many times what it was. What counts as large is the next question.",
@@ -121,6 +132,9 @@ _SIZE = "math.ceil((wide / (q - p)) ** 2)"
 
 SIZE = Exercise(
     names=("visits_needed",),
+    difficulty=2,
+    minutes=12,
+    trains="the size of an A/B test",
     check=checks_10.ab_size,
     right="half the uplift takes four times the visits. That is the whole trouble with small uplifts, and no"
     " dashboard changes it.",
@@ -141,6 +155,11 @@ SIZE = Exercise(
         Wrong(_TEST + "math.ceil(abs(wide / (q - p)))", says="the square is missing"),
         Wrong(_TEST.replace("sqrt(same)", "sqrt(apart)") + _SIZE, says="nothing has changed"),
         Wrong(_TEST.replace("power=0.8, alpha=0.05", "power=0.9, alpha=0.05") + _SIZE, says="without a word"),
+        Wrong(
+            _TEST.replace("NormalDist().inv_cdf(1 - alpha / 2)", "1.96").replace("NormalDist().inv_cdf(power)", "0.84")
+            + _SIZE,
+            says="Both are arguments",
+        ),
         Wrong(_TEST + "'many'", says="one number"),
         Wrong(_TEST + "16 * p * (1 - p) / (q - p) ** 2", says="that takes"),
     ),

@@ -174,12 +174,15 @@ _WRONG_SCORES: tuple[tuple[_Formula, str], ...] = (
 )
 
 
+_ROWS = {"mismatch in its core": "A product is a row of `similarities`, so it stands first: similarities @ weights"}
+
+
 def score(function: Any) -> str | None:
     """Four products, three aspects; weights that are equal, zero, below zero, and one alone."""
     answers = []
     for weights in _WEIGHTS:
         wanted = _score(_SIMILARITIES, weights)
-        answer = _numbers(found := ask(function, _SIMILARITIES, weights), wanted)
+        answer = _numbers(found := ask(function, _SIMILARITIES, weights, advice=_ROWS), wanted)
         if answer is None:
             return (
                 f"there should be one score for each of the {len(wanted)} products, and it answers {shown(found)}. The"
@@ -245,6 +248,9 @@ def _gifts() -> SpaceIndex:
     return _Listening(spaces).add(goods)
 
 
+_NO_IDS = {"is not iterable": "`exclude` takes ids of products; a filter is handed over as where="}
+
+
 def gift(function: Any) -> str | None:
     """The best five of a made-up shop, by label and, where there are scores, by score."""
     index = _gifts()
@@ -252,7 +258,7 @@ def gift(function: Any) -> str | None:
     wanted = index.search(weights={"price": 1, "rating": 1}, exclude=socks, k=5)
     _Listening.filters_.clear()
     try:
-        found = ask(function, index)
+        found = ask(function, index, advice=_NO_IDS)
     except Stopped as stopped:
         if isinstance(stopped.__cause__, _NoFilter):
             return f'where= takes a filter such as field("category") != "socks", not {_what(_Listening.filters_[-1])}.'

@@ -69,6 +69,10 @@ def _wrong_steps() -> tuple[tuple[Step, str], ...]:
             "the whole past counts as one event here. It is n - 1 events: s = (n - 1) * (1 - t).",
         ),
         (
+            with_s(lambda n, t: n - 1 * (1 - t)),
+            "n - 1 * (1 - t) is n minus 1 - t: products come before differences. The brackets are (n - 1) * (1 - t).",
+        ),
+        (
             lambda n, t, w, v, e: _mixed(t * w, s(n, t), 1.0, v, e),
             "this is not divided by t + s, so e grows with every event.",
         ),

@@ -141,7 +141,8 @@ def pair_loss(function: Any) -> str | None:
     rng = np.random.default_rng(3)
     cases = [(rng.normal(size=4), rng.normal(size=4), rng.normal(size=(count, 4))) for count in (3, 1, 6)]
     cases.append((np.zeros(2), np.ones(2), np.ones((2, 2))))
-    answers = [ask(function, *case) for case in cases]
+    rows = "A drawn product is a row of `negatives`, so it stands first: negatives @ u"
+    answers = [ask(function, *case, advice={"mismatch in its core": rows}) for case in cases]
     for answer in answers:
         if isinstance(answer, bool) or np.ndim(answer) or not np.issubdtype(np.asarray(answer).dtype, np.number):
             return f"pair_loss should answer with one number, not with {shown(answer)}. Is a .sum() missing?"
@@ -201,7 +202,8 @@ def cold_vector(function: Any) -> str | None:
     """The vectors of a few new products among made-up ones."""
     rng = np.random.default_rng(5)
     cases = [(rng.permutation(9) / 9, rng.normal(size=(9, 3)), k) for k in (3, 2, 5)]
-    answers = [ask(function, *case) for case in cases]
+    places = "These are likenesses, and rows are needed: np.argsort(-likeness) lists the rows, the most alike first"
+    answers = [ask(function, *case, advice={"only integers, slices": places}) for case in cases]
     for answer, (_, behaviour, _k) in zip(answers, cases, strict=True):
         if np.shape(answer) != behaviour.shape[1:]:
             return (

@@ -76,12 +76,17 @@ _WRONG_PAGES: tuple[tuple[Callable[[Floats, Floats], Numbers], str], ...] = (
 )
 
 
+_A_COLUMN = (
+    "The lengths are one number for each row: keepdims=True leaves them standing as a column, which divides row by row"
+)
+
+
 def page_of(function: Any) -> str | None:
     """The number of the nearest centre, for vectors of any length."""
     cases = _new_products()
     answers = []
     for new, centres in cases:
-        answer = _plain(ask(function, new, centres))
+        answer = _plain(ask(function, new, centres, advice={"broadcast": _A_COLUMN}))
         if answer is None or answer.dtype.kind not in "iuf":
             return "page_of should answer with one number for each row of new, such as array([1, 0, 0])."
         answers.append(answer)
@@ -145,6 +150,10 @@ _WRONG_RUNS: tuple[tuple[Callable[[Numbers, Numbers], float], str], ...] = (
     (
         lambda one, other: float(np.not_equal(*_pairs(one, other)).mean()),
         "this is the share of pairs that are treated differently. The others are wanted.",
+    ),
+    (
+        lambda one, other: float(np.equal(*_pairs(one, other)).sum() / 2),
+        "len(pairs) is 2: np.triu_indices answers with two arrays, rows and columns. Take the .mean() of the entries.",
     ),
     (
         lambda one, other: float(np.equal(*_pairs(one, other)).sum()),
@@ -214,12 +223,15 @@ _WRONG_LISTS: tuple[tuple[dict[str, bool], str], ...] = (
 )
 
 
+_NO_IDS = "These are numbers of clusters. `own` should hold ids of products, and in `labels` they are the index"
+
+
 def similar(function: Any) -> str | None:
     """The nearest of the cluster, as ids."""
     unit, labels = _shelf()
     answers: list[list[Any]] = []
     for item, k in _ASKED:
-        answer = ask(function, item, unit, labels, k)
+        answer = ask(function, item, unit, labels, k, advice={"are in the [index]": _NO_IDS})
         values = _plain(answer)
         if values is None:
             return f"similar should answer with a list of product ids, not with {shown(answer)}."

@@ -191,11 +191,19 @@ _WRONG_CARTS: tuple[tuple[dict[str, Any], str], ...] = (
 )  # fmt: skip
 
 
+def _by_label(stopped: Stopped) -> str:
+    return (
+        " unit[…] looks among the columns; rows by their id are unit.loc[…]."
+        if "in the [columns]" in str(stopped)
+        else ""
+    )
+
+
 def also_bought(function: Any) -> str | None:
     """What lies nearest to the middle of a cart."""
     answers: list[list[Any]] = []
     for cart, k in _CARTS:
-        answer = _ask(function, cart, _shelf(), k)
+        answer = _ask(function, cart, _shelf(), k, advice=_by_label)
         if isinstance(answer, str | dict | set | pd.DataFrame) or np.ndim(answer) != 1:
             return f"also_bought should answer with a list of product ids, not with {shown(answer)}."
         values = np.asarray(answer)

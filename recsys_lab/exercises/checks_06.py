@@ -125,6 +125,27 @@ def _whole(case: _Fade, old: bool = True, new: bool = True) -> tuple[float, floa
     return count * 0.5 ** (passed // 1 if old else passed) + 0.5 ** (click // 1 if new else click), now
 
 
+def _loose(case: _Fade, old: bool, new: bool) -> tuple[float, float]:
+    """As `0.5 ** time / half_life` is read, without brackets: for the count so far, the click, or both."""
+    count, at, t, half_life = case
+    now = max(at, t)
+
+    def left(time: float, loose: bool) -> float:
+        return float(0.5**time / half_life if loose else 0.5 ** (time / half_life))
+
+    return count * left(now - at, old) + left(now - t, new), now
+
+
+def _back_in_time(case: _Fade) -> tuple[float, float]:
+    """The count so far fades by t - at, also where that is below 0."""
+    count, at, t, half_life = case
+    return count * 0.5 ** ((t - at) / half_life) + _fade((0.0, at, t, half_life))[0], max(at, t)
+
+
+_POWER_FIRST = (
+    "0.5 ** time / half_life is (0.5 ** time) / half_life: a power comes before a division. The fraction stands in"
+    " brackets: 0.5 ** (time / half_life)."
+)
 _ONLY_WHOLE = (
     "only whole half-lives count: // throws away what is left over. After one and a half half-lives 0.5 ** 1.5 is left:"
     " divide with /."
@@ -158,6 +179,14 @@ _WRONG_FADES: tuple[tuple[Callable[[_Fade], tuple[float, float]], str], ...] = (
     (
         lambda case: _fade(case, old=2.0, new=2.0),
         "the counter grows with time. 0.5 to the power of time / half_life becomes smaller, 2 becomes larger.",
+    ),
+    (lambda case: _loose(case, True, True), _POWER_FIRST),
+    (lambda case: _loose(case, True, False), _POWER_FIRST),
+    (lambda case: _loose(case, False, True), _POWER_FIRST),
+    (
+        _back_in_time,
+        "for a late click t - at is below 0, and the count so far grows. It fades until `now`, the later of the two"
+        " times: now - at, which is 0 then.",
     ),
     (_whole, _ONLY_WHOLE),
     (lambda case: _whole(case, new=False), _ONLY_WHOLE),

@@ -89,11 +89,14 @@ _WRONG_LOSSES: tuple[tuple[Callable[[Floats, Floats], list[float]], str], ...] =
 )
 
 
+_BY_ELEMENT = "With arrays of True and False, `and` is written &, `not` is written ~"
+
+
 def where_lost(function: Any) -> str | None:
     """Shares of what was shown, lost by the ranker, lost by the candidates."""
     answers: list[Floats] = []
     for case in _LISTS:
-        given = ask(function, *case)
+        given = ask(function, *case, advice={"boolean subtract": _BY_ELEMENT, "truth value of an array": _BY_ELEMENT})
         answer = _numbers(given, 3)
         if answer is None:
             return f"where_lost should answer with three numbers, and it answers {shown(given)}."
@@ -170,8 +173,9 @@ _WRONG_SLOPES: tuple[tuple[dict[str, Any], str], ...] = (
 def listwise(function: Any) -> str | None:
     """The loss of one list and its slope."""
     answers: list[Floats] = []
+    rows = "The difference has a number for each candidate and x has a row for each: @ weighs the rows and adds them up"
     for case in _one_list():
-        given = ask(function, *case)
+        given = ask(function, *case, advice={"broadcast": rows})
         answer = _pair(given, case[0].shape[1])
         if isinstance(answer, str):
             return answer
@@ -268,9 +272,10 @@ _WRONG_BOUNDS: tuple[tuple[dict[str, Any], str], ...] = (
 def upper_bound(function: Any) -> str | None:
     """The upper confidence bound of an arm."""
     answers: list[float] = []
+    sums = "A⁻¹ is [d, d], and r has a number for each time that the arm was shown: Σ r x is X.T @ r"
     for case in _arms():
         try:
-            given = ask(function, *case)
+            given = ask(function, *case, advice={"mismatch in its core": sums})
         except Stopped:  # the arm that was never shown: without λ there is no inverse
             if len(answers) == 2 and _alike(answers, [_bound(*one, ridged=False) for one in _arms()[:2]]):
                 return _NO_RIDGE

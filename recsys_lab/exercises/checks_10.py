@@ -144,10 +144,16 @@ _WRONG_NAMES: tuple[tuple[Callable[[str, bytes], str], str], ...] = (
 )
 
 
+_HOW_TO_HASH = {
+    "encoded before hashing": "A hash is made of bytes: .encode() makes them of a text",
+    "digestmod": "It wants three things, hmac.new(key, bytes, hashlib.sha256)",
+}
+
+
 def pseudonym(function: Any) -> str | None:
     """Sixteen letters by HMAC with SHA-256, of the address in one spelling."""
     cases = [(who, key) for who in _PEOPLE for key in _KEYS]
-    given = [ask(function, *case) for case in cases]
+    given = [ask(function, *case, advice=_HOW_TO_HASH) for case in cases]
     if not all(isinstance(one, str) for one in given):
         strange = next(one for one in given if not isinstance(one, str))
         if isinstance(strange, bytes):
@@ -271,10 +277,11 @@ _TESTS: tuple[_Test, ...] = (
 
 def _visits(
     case: _Test, relative: bool = True, tails: int = 2, both: int = 1, squared: bool = True, powered: float = 1.0,
-    alike: bool = True,
+    alike: bool = True, fixed: bool = False,
 ) -> float:  # fmt: skip
     """The size, not rounded; each switch is a mistake."""
     p, uplift, power, alpha = case
+    power, alpha = (0.8, 0.05) if fixed else (power, alpha)
     q = p * (1 + uplift) if relative else p + uplift
     middle = (p + q) / 2
     seen, wanted = NormalDist().inv_cdf(1 - alpha / tails), powered * NormalDist().inv_cdf(power)
@@ -331,6 +338,12 @@ def ab_size(function: Any) -> str | None:
         for formula, diagnosis in _WRONG_TESTS:
             if _alike(answers, [formula(case) for case in _TESTS]):
                 return diagnosis
+        by_the_text = [float(_up(fixed=True)(case)) for case in _TESTS]
+        if all(abs(one / other - 1) < 0.01 for one, other in zip(answers, by_the_text, strict=True)):
+            return (
+                "1.96 and 0.84 are for an alpha of 0.05 and a power of 0.8, and rounded. Both are arguments: take"
+                " NormalDist().inv_cdf of what belongs to them."
+            )
         at = next(at for at, right in enumerate(wanted) if answers[at] != right)
         p, uplift, power, alpha = _TESTS[at]
         return (

@@ -36,6 +36,9 @@ class Exercise:
 
     `names` is what the learner's cell has to define, `given` what earlier cells have. `right` says why the answer is
     right; it may show an answer, as in "{share:.1%}". A checker asks a learner's function by `ask`.
+
+    `difficulty` is 1 where the text says every step, 2 where a formula has to become arrays or something shown has to
+    be changed, 3 where the learner finds the way; `minutes` is what it takes in a room, `trains` what it is for.
     """
 
     names: tuple[str, ...]
@@ -44,6 +47,9 @@ class Exercise:
     hints: tuple[str, ...]
     wrong: tuple[Wrong, ...]
     given: tuple[str, ...] = ()
+    difficulty: int = 0
+    minutes: int = 0
+    trains: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,8 +83,10 @@ class Blank(Exception):
     """A learner's function answered with a blank."""
 
 
-def ask(function: Any, *inputs: Any) -> Any:
+def ask(function: Any, *inputs: Any, advice: Mapping[str, str] | None = None) -> Any:
     """The answer of a learner's function to copies of `inputs`. Raises `Stopped` or `Blank` when there is none.
+
+    `advice` says what to do about an error, by words that it holds: a sentence without its full stop.
 
     >>> ask(lambda clicks, shown: clicks / shown, 1, 0)
     Traceback (most recent call last):
@@ -92,7 +100,9 @@ def ask(function: Any, *inputs: Any) -> Any:
             warnings.simplefilter("ignore")
             answer = function(*copy.deepcopy(inputs))
     except (Exception, SystemExit) as error:  # whatever a learner's code may raise is a diagnosis, not our failure
-        raise Stopped(f"{call} stopped with {_words(error)}") from error
+        said = _words(error)
+        more = next((f". {what}" for words, what in (advice or {}).items() if words in said), "")
+        raise Stopped(f"{call} stopped with {said}{more}") from error
     if is_blank(answer):
         raise Blank(f"{call} still answers with a ____")
     if answer is None:
@@ -117,7 +127,7 @@ def _kind(value: Any) -> str:
 
 
 def _words(error: BaseException) -> str:
-    return textwrap.shorten(f"{type(error).__name__}: {error}", 240, placeholder=" …").removesuffix(": ")
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 240, placeholder=" …").removesuffix(": ").rstrip(".")
 
 
 def _say(text: str) -> None:

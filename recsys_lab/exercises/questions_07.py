@@ -91,4 +91,32 @@ QUESTIONS = (
             ),
         ),
     ),
+    Question(
+        "A product has stood at the first place of the page for a month, and is the most clicked one of the shop."
+        " Should it stay there?",
+        (
+            Choice(
+                "Yes: it has the most clicks, and clicks are what people want.",
+                right=False,
+                why="The first place is looked at most, whatever stands there. Some of these clicks are the place's.",
+            ),
+            Choice(
+                "No: after a month at the top people have seen it often enough.",
+                right=False,
+                why="Perhaps, perhaps not. Nothing in its clicks tells whether they came for the place or for the"
+                " product.",
+            ),
+            Choice(
+                "Perhaps: hold its clicks against what the place gets in lists drawn at random.",
+                right=True,
+                why="In those lists every place has held the same goods on average, so what differs between places is"
+                " the places' own. Clicks a look can be compared, clicks cannot.",
+            ),
+            Choice(
+                "Nobody can know: what stands at the top is clicked for standing there.",
+                right=False,
+                why="It can be known, as soon as a small share of the lists is drawn at random and written down.",
+            ),
+        ),
+    ),
 )

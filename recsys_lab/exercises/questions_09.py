@@ -91,4 +91,33 @@ QUESTIONS = (
             ),
         ),
     ),
+    Question(
+        "A nightly job takes 2 minutes for 10,000 products, 8 for 20,000 and 32 for 40,000. The shop is going to have a"
+        " million. How long will it take then?",
+        (
+            Choice(
+                "About 200 minutes: a hundred times the products, a hundred times the time.",
+                right=False,
+                why="That would be an exponent of 1. Here twice the products take four times as long.",
+            ),
+            Choice(
+                "About two weeks: twice the products take four times as long.",
+                right=True,
+                why="The exponent is 2, so a hundred times the products take 100² times the 2 minutes. Do not buy"
+                " machines for it: ask whether every product has to meet every other one.",
+            ),
+            Choice(
+                "About 20 hours: the last 20,000 products took 24 minutes more, and so will the next.",
+                right=False,
+                why="The 20,000 before them took far less than 24 minutes. It is the ratio that stays, not the"
+                " difference.",
+            ),
+            Choice(
+                "Nobody can say before there are a million products.",
+                right=False,
+                why="Three sizes give an exponent, and with it a plan. Measure it again at larger sizes, while there is"
+                " still time.",
+            ),
+        ),
+    ),
 )

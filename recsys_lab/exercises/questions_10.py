@@ -83,4 +83,33 @@ QUESTIONS = (
             ),
         ),
     ),
+    Question(
+        "In your test shoppers were dealt to two sides. Taken as independent, their visits give z = 2.3. The design"
+        " effect is 1.8. What do you report?",
+        (
+            Choice(
+                "A win: 2.3 is above 1.96.",
+                right=False,
+                why="That limit is for independent visits. The visits of one shopper are alike, so the difference"
+                " spreads more than the formula thinks.",
+            ),
+            Choice(
+                "A win, and a clear one: z is really 2.3 · 1.8.",
+                right=False,
+                why="The other way round: a design effect above 1 says that the visits are worth fewer than they are.",
+            ),
+            Choice(
+                "No winner yet: z is really 2.3 / √1.8, which is 1.7.",
+                right=True,
+                why="The variance is 1.8 times what the formula takes it for, its root 1.3 times. The test should have"
+                " had 1.8 times the visits.",
+            ),
+            Choice(
+                "Nothing: visits should have been dealt, not shoppers.",
+                right=False,
+                why="Then one shopper would see both lists, and what the one did to her would count for the other. Deal"
+                " shoppers, and count with the design effect.",
+            ),
+        ),
+    ),
 )

@@ -168,7 +168,7 @@ class Memo:
 
 
 def stepped(visit: Visit, event: Event, live: Live) -> Visit | None:
-    """A visit after one more event, as `live` keeps it; None where the event is not simply the next one."""
+    """A visit after one more event, as `live` keeps it; None where the event is not the next one."""
     last = visit.last_ms
     if last is not None and not last < event.timestamp <= last + IDLE_MS:
         return None

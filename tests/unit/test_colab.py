@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -47,12 +49,11 @@ def test_what_colab_lacks_is_said_as_in_pyproject() -> None:
     known = {*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)}
     lacking = {line for chapter in ("", *colab.MORE) for line in colab.needs(chapter)}
     assert lacking <= known
-    listed = os.environ.get("COLAB_PACKAGES")
-    if listed:
-        theirs = {line.partition("==")[0].lower() for line in Path(listed).read_text(encoding="utf-8").splitlines()}
-        needed = [line for line in project["dependencies"] if colab._name(line).lower() not in theirs]
-        assert set(needed) <= set(colab.LACKING)
-        assert not {colab._name(line) for line in lacking} & theirs
+    listed = colab_imitation.plain(colab_imitation.listed().read_text(encoding="utf-8"))
+    theirs = {line.partition("==")[0].lower() for line in listed.splitlines()}
+    needed = [line for line in project["dependencies"] if colab._name(line).lower() not in theirs]
+    assert set(needed) <= set(colab.LACKING)
+    assert not {colab._name(line) for line in lacking} & theirs
 
 
 def test_colab_set_up_installs_only_what_is_missing(
@@ -127,6 +128,56 @@ def test_colab_cell_clones_and_sets_up(tmp_path: Path) -> None:
         assert run.stdout.splitlines()[-1] == str(where)
 
 
+OPENED = ["00_start_here", "05_vector_databases"]
+"""One chapter that installs what all need, and one that needs more."""
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with what a chapter's first cells need, as it is here, committed or not."""
+    origin = tmp_path_factory.mktemp("course")
+    ignored = shutil.ignore_patterns("__pycache__")
+    for folder in ("recsys_lab", "data/shop"):
+        shutil.copytree(ROOT / folder, origin / folder, ignore=ignored)
+    write(origin / "notebooks" / "README.md", "the folder that the set-up goes to")
+    commit(origin)
+    return origin
+
+
+@pytest.mark.parametrize("chapter", OPENED)
+def test_a_copy_under_another_name_sets_itself_up(chapter: str, course: Path, tmp_path: Path) -> None:
+    """File > Save a copy in Drive: the notebook under another name, and nothing of the course beside it.
+
+    Its first cells run in a kernel, up to the one that imports what the chapter needs; what the course asks for is
+    installed here, so that this needs no network. Whole copies run with `make test-all`.
+    """
+    if lacking := colab.missing(chapter[:2]):
+        pytest.skip(f"not installed here: {', '.join(lacking)}")
+    import nbformat
+    from nbclient import NotebookClient
+
+    content = tmp_path / "content"
+    content.mkdir()
+    copy = content / f"Copy of {chapter}.ipynb"
+    shutil.copy(ROOT / "notebooks" / f"{chapter}.ipynb", copy)
+    notebook = nbformat.read(copy, as_version=4)
+    code = [place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    assert "colab" in notebook.cells[code[0]].metadata["tags"]
+    notebook.cells = notebook.cells[: code[1] + 1]
+    assert "recsys_lab" in notebook.cells[-1].source
+    asked = "import json, os, recsys_lab\nprint(json.dumps([recsys_lab.__file__, os.getcwd()]))"
+    notebook.cells.append(nbformat.v4.new_code_cell(asked))
+    own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "RECSYS_LAB_SHOP")}
+    own |= {"COLAB_RELEASE_TAG": "x", "RECSYS_LAB_CLONE": course.as_uri(), "RECSYS_LAB_CONTENT": str(content)}
+    NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(content)}}
+    ).execute(env=own)
+    assert "The course is ready." in notebook.cells[code[0]].outputs[0].text
+    package, folder = json.loads(notebook.cells[-1].outputs[-1].text)
+    assert Path(package).is_relative_to(content / "recsys-lab" / "recsys_lab")
+    assert Path(folder) == content / "recsys-lab" / "notebooks"
+
+
 def test_only_chapters_that_need_more_name_themselves_in_the_first_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(colab, "MORE", {"05": ("thing",)})
     first, fifth = (colab_cell(Project(ROOT), parse(name, SOURCE)) for name in ("00_toy", "05_toy"))
@@ -184,8 +235,12 @@ def commit(root: Path) -> None:
 
 
 def keys(project: Project) -> dict[str, str]:
-    listed = Path(os.environ["COLAB_PACKAGES"]).read_text(encoding="utf-8")
+    listed = colab_imitation.plain(Path(os.environ["COLAB_PACKAGES"]).read_text(encoding="utf-8"))
     return {chapter.name: colab_imitation.key(project, chapter, listed) for chapter in load(project)}
+
+
+def rows(project: Project) -> dict[str, colab_imitation.Ran]:
+    return {name: colab_imitation.Ran(now, 9.0, 30) for name, now in keys(project).items()}
 
 
 def touched(project: Project, before: dict[str, str]) -> set[str]:
@@ -201,6 +256,7 @@ def touched(project: Project, before: dict[str, str]) -> set[str]:
         ("toy_shop/maths.py", "    return", "    # twice\n    return", set()),
         ("notebooks/02_toy.ipynb", "5 minutes to read", "6 minutes to read", set()),
         ("../packages.txt", "2.0", "2.1", {"00", "01", "02"}),
+        ("../packages.txt", "numpy", "# of this month\nnumpy", set()),
     ],
 )
 def test_what_a_key_depends_on(toy: Project, file: str, old: str, new: str, chapters: set[str]) -> None:
@@ -226,10 +282,11 @@ def imitate(toy: Project, monkeypatch: pytest.MonkeyPatch) -> Imitate:
     """The command without an environment and without running anything: its exit code, and what it would have run."""
     ran: list[str] = []
 
-    def run(_: Path, notebook: Path, *__: Path) -> None:
+    def run(_: Path, notebook: Path, *__: Path) -> colab_imitation.Seconds:
         if "stop" in notebook.read_text(encoding="utf-8"):
             raise colab_imitation.Unlike(f"{notebook.name} stopped")
         ran.append(notebook.stem[:2])
+        return colab_imitation.Seconds(9.04, 30)
 
     def call(*arguments: str) -> tuple[int, list[str]]:
         ran.clear()
@@ -244,7 +301,8 @@ def test_the_imitation_runs_what_has_changed_and_the_first(
     toy: Project, imitate: Imitate, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert imitate() == (0, ["00", "01", "02"])
-    assert colab_imitation.read_record() == keys(toy)
+    assert colab_imitation.read_record() == rows(toy)
+    assert "00_toy: runs as on Colab (9 s of set-up, 30 s of cells)" in capsys.readouterr().out
     assert imitate() == (0, ["00"])
     assert "unchanged since they ran as on Colab: 01_toy, 02_toy" in capsys.readouterr().out
     assert imitate("--all") == (0, ["00", "01", "02"])
@@ -277,11 +335,73 @@ def test_what_is_not_committed_is_not_recorded(
 
 
 def test_the_record_forgets_chapters_that_are_gone(toy: Project, imitate: Imitate) -> None:
-    colab_imitation.write_record({"00_toy": "x", "07_gone": "y"}, ["00_toy", "07_gone"])
+    row = colab_imitation.Ran("x", 9, 30)
+    colab_imitation.write_record({"00_toy": row, "07_gone": row}, ["00_toy", "07_gone"])
     assert imitate() == (0, ["00", "01", "02"])
-    assert colab_imitation.read_record() == keys(toy)
+    assert colab_imitation.read_record() == rows(toy)
 
 
-def test_nothing_runs_without_colabs_list(imitate: Imitate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLAB_PACKAGES")
-    assert imitate() == (0, [])
+def test_a_row_without_seconds_is_measured_again(toy: Project, imitate: Imitate) -> None:
+    colab_imitation.RECORD.write_text(json.dumps(keys(toy)), encoding="utf-8")
+    assert imitate() == (0, ["00", "01", "02"])
+    assert colab_imitation.read_record() == rows(toy)
+
+
+# -- Colab's list, and the seconds that are kept
+
+
+def test_without_another_list_the_newest_copy_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("packages-2026-09.txt", "packages-2026-11.txt", "packages-2025-12.txt", "packages-new.txt"):
+        (tmp_path / name).touch()
+    assert colab_imitation.newest(tmp_path).name == "packages-2026-11.txt"
+    monkeypatch.delenv("COLAB_PACKAGES", raising=False)
+    assert colab_imitation.listed() == colab_imitation.newest()
+    monkeypatch.setenv("COLAB_PACKAGES", str(tmp_path / "packages-new.txt"))
+    assert colab_imitation.listed() == tmp_path / "packages-new.txt"
+    with pytest.raises(FileNotFoundError, match="holds no copy"):
+        colab_imitation.newest(tmp_path / "empty")
+
+
+def test_a_list_that_is_not_there_is_no_success(
+    imitate: Imitate, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLAB_PACKAGES", "nowhere.txt")
+    assert imitate() == (1, [])
+    assert "COLAB_PACKAGES names no file: nowhere.txt" in capsys.readouterr().err
+
+
+def test_a_set_up_of_a_minute_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    took = [colab_imitation.Seconds(59.9, 400), colab_imitation.Seconds(60, 1)]
+    monkeypatch.setattr(colab_imitation, "_run", lambda *_: took.pop(0))
+    monkeypatch.setattr(colab_imitation, "versions", lambda _: {"numpy": "2.0"})
+    done = subprocess.CompletedProcess([], 0, "", "")
+    monkeypatch.setattr(colab_imitation.subprocess, "run", lambda *_, **__: done)
+    notebook, listed = tmp_path / "00.ipynb", tmp_path / "listed.txt"
+    notebook.touch()
+    listed.touch()
+    assert colab_imitation.run(Path("python"), notebook, tmp_path / "a", listed).run == 400
+    with pytest.raises(colab_imitation.Unlike, match="its set-up took 60 s; less than 60 s are allowed"):
+        colab_imitation.run(Path("python"), notebook, tmp_path / "b", listed)
+
+
+def test_a_run_is_timed_in_two_parts(tmp_path: Path) -> None:
+    """The code that runs a notebook in Colab's Python, here in this one: the cell that sets up, and the others."""
+    import nbformat
+
+    cells = [nbformat.v4.new_code_cell("import time; time.sleep(0.6); print('ready')", metadata={"tags": ["colab"]})]
+    cells.append(nbformat.v4.new_code_cell("time.sleep(0.2)"))
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "Copy of a.ipynb")
+    call = [sys.executable, "-c", colab_imitation.RUN, str(tmp_path / "Copy of a.ipynb"), str(tmp_path)]
+    told = json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
+    assert told["said"] == ["ready\n"]
+    assert told["set_up"] >= 0.6
+    assert told["run"] >= 0.2
+
+
+def test_every_chapter_that_ran_was_set_up_within_a_minute() -> None:
+    record = colab_imitation.read_record()
+    if not record:
+        pytest.skip("no seconds are kept yet: make colab ARGS=--all")
+    assert set(record) <= {chapter.name for chapter in load(Project(ROOT))}
+    assert {name: row for name, row in record.items() if not 0 < row.set_up_seconds < 60} == {}
+    assert all(row.run_seconds > 0 for row in record.values())

@@ -9,6 +9,7 @@ from pathlib import Path
 from tools.chapters.project import NAME, ChapterError, Project
 
 TEMPLATE = Path(__file__).with_name("template.txt")
+EXERCISES = Path(__file__).with_name("template_exercises.txt")
 
 
 def main(arguments: list[str] | None = None, project: Project | None = None) -> int:
@@ -48,8 +49,13 @@ def _new(project: Project, given: argparse.Namespace) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = TEMPLATE.read_text(encoding="utf-8").replace("NUMBER", name[:2])
     path.write_text(text.replace("TITLE", name[3:].replace("_", " ").capitalize()), encoding="utf-8", newline="\n")
-    print(f"Write the chapter in {project.where(path)}, its exercises in {project.package}/exercises/", end="")
-    print(f"chapter_{name[:2]}.py; then: make notebooks")
+    exercises = project.root / project.package / "exercises" / f"chapter_{name[:2]}.py"
+    if not exercises.exists():  # somebody may have written them first
+        exercises.parent.mkdir(parents=True, exist_ok=True)
+        text = EXERCISES.read_text(encoding="utf-8").replace("NUMBER", name[:2])
+        exercises.write_text(text, encoding="utf-8", newline="\n")
+    print(f"Write the chapter in {project.where(path)}, its exercises in {project.where(exercises)};", end=" ")
+    print("then: make notebooks")
     return 0
 
 

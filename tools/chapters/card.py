@@ -85,7 +85,7 @@ def contents(project: Project, chapters: Sequence[Chapter], seconds: Mapping[str
         "",
         "Made by `make notebooks` from `notebooks/src`. The solved chapters are in [solutions](solutions).",
         "",
-        "| | chapter | the question | the method | to read | to run | |",
+        "| no. | chapter | the question | the method | to read | to run | on Colab |",
         "|---|---|---|---|---|---|---|",
     ]
     for chapter in chapters:
