@@ -31,7 +31,7 @@ ALONE := $(addprefix tests/services/test_,$(addsuffix .py,realtime_cost refresh 
 .NOTPARALLEL:
 .PHONY: help lab shop test test-unit test-notebooks test-solved test-learners test-services test-browser test-all slow-unit \
   slow-services slow-notebooks check data vectors scoreboards bench readme picture colab notebooks chapter clean-copy address \
-  slides site notes links preflight pack clean environment environment-dev
+  slides site notes links preflight pack project clean environment environment-dev
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -134,6 +134,9 @@ notes: environment-dev ## Fill the tables of the instructors' notes and of the l
 
 links: environment-dev ## Ask every outside link whether it still answers (needs a network)
 	$(BIN)/python -m tools.links --check
+
+project: environment ## Hold a project to its contract: make project NAME=00 (ARGS=--measure)
+	@$(BIN)/python projects/check.py "$(or $(NAME),$(error Give the chapter: make project NAME=00))" $(ARGS)
 
 preflight: environment-dev ## The evening before: does every chapter run here, offline, and how long does it take?
 	$(BIN)/python -m recsys_lab preflight $(ARGS)
