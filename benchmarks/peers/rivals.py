@@ -37,7 +37,7 @@ class Rival:
 _OF_THE_SHOP = ["course", "sales"]
 _NEAR = tuple({"max_nbrs": nearest, "feedback": "implicit", "weights": "one"} for nearest in (20, 100))
 _LENSKIT_ALS = grid(embedding_size=[64, 256], weight=[1.0, 10.0], regularization=[0.1, 10.0], use_ratings=[True])
-_SASREC = grid(n_factors=[64], n_heads=[2], session_max_len=[20], lr=[0.001], epochs=[12, 24])
+_SASREC = grid(n_factors=[64], n_heads=[2], session_max_len=[20], lr=[0.001], epochs=[4, 12])
 
 _NEAR_IN_VISITS = Rival("implicit", "kNN", "item-knn", grid(kind=["BM25", "cosine"], K=[200], last=[1, 3, 0]))
 _EASE_OF_VISITS = Rival("rectools", "EASE", "item-knn", grid(regularization=[50.0, 500.0], last=[1, 3, 0]))

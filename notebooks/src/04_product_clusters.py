@@ -284,9 +284,9 @@ middle = dots.groupby("cluster")[["x", "y"]].median().join(named[["name", "produ
 
 # %%
 title = f"On the map, {alike:.0%} of a product's five nearest neighbours are of its own cluster"
-dots["colour"] = dots["cluster"] % 6
+dots["colour"] = dots["cluster"] % 6  # below: as many dots as a chart may hold
 axis = {"axis": None, "scale": alt.Scale(zero=False, nice=False, padding=25)}
-dot = alt.Chart(dots).mark_circle(size=22, opacity=0.7).encode(
+dot = alt.Chart(dots.head(5000)).mark_circle(size=22, opacity=0.7).encode(
     alt.X("x:Q", **axis), alt.Y("y:Q", **axis), alt.Color("colour:N", legend=None)
 )
 large = alt.Chart(middle[middle["products"] >= 30])
