@@ -31,12 +31,13 @@ ALONE := $(addprefix tests/services/test_,$(addsuffix .py,realtime_cost refresh 
 .NOTPARALLEL:
 .PHONY: help lab shop test test-unit test-notebooks test-solved test-learners test-services test-browser test-all slow-unit \
   slow-services slow-notebooks check data vectors scoreboards bench readme picture colab notebooks chapter clean-copy address \
-  slides site notes links preflight pack project clean environment environment-dev
+  slides site notes links preflight reset pack project clean environment environment-dev
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 lab: environment ## Open the course in JupyterLab, on this computer only
+	@$(BIN)/python -m recsys_lab reset --keep
 	@JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
 	  $(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" \
 	  --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
@@ -138,11 +139,14 @@ links: environment-dev ## Ask every outside link whether it still answers (needs
 project: environment ## Hold a project to its contract: make project NAME=00 (ARGS=--measure)
 	@$(BIN)/python projects/check.py "$(or $(NAME),$(error Give the chapter: make project NAME=00))" $(ARGS)
 
-preflight: environment-dev ## The evening before: does every chapter run here, offline, and how long does it take?
+preflight: environment ## The evening before: every chapter without a network, and this computer (ARGS=--solved)
 	$(BIN)/python -m recsys_lab preflight $(ARGS)
 
-pack: environment-dev slides ## All that a room without a network needs, for a USB stick: make pack OUT=FOLDER
-	$(BIN)/python -m recsys_lab pack --out "$(or $(OUT),$(error Give a folder: make pack OUT=stick))" $(ARGS)
+reset: environment ## Notebooks back to the start, answers kept; says what it would do (ARGS=--yes does it)
+	$(BIN)/python -m recsys_lab reset $(ARGS)
+
+pack: environment ## The course in a folder for a stick: make pack OUT=folder (ARGS=--platform=win_amd64)
+	$(BIN)/python -m recsys_lab pack --out "$(or $(OUT),$(error Name the folder: make pack OUT=folder))" $(ARGS)
 
 readme: environment-dev ## Fill the tables of README.md from the results and the chapters
 	$(BIN)/python -m tools.readme

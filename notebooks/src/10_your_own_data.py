@@ -16,10 +16,10 @@
 # Nearly everything that is wrong with an export runs. So this chapter takes a file as shops have them, first by hand and then
 # with the package, asks which chapter pays on *that* shop, and goes through what has to be settled before customers see a list.
 #
-# To run all of it on your data: import them (`python -m recsys_lab import --help`), set the environment variable
-# `RECSYS_LAB_SHOP` to the folder that was written, and open this notebook again. Then `shop` is yours, and what a cell needs
-# that your shop lacks is said in a line. Without it, the part of the course's shop that we export and import here stands in for
-# yours.
+# To run all of it on your data: import them (`python -m recsys_lab import --help`), and start the notebooks from the same terminal:
+# `RECSYS_LAB_SHOP=/path/to/my_shop make lab` (on Windows `set RECSYS_LAB_SHOP=C:\path\my_shop` first). A notebook that is open
+# already does not notice it. Then `shop` is yours, and what a cell needs that your shop lacks is said in a line. Without it, the
+# part of the course's shop that we export and import here stands in for yours.
 
 # %%
 import os
@@ -246,14 +246,17 @@ pd.DataFrame(chapters_for(mine)).set_index("number")
 # %% [markdown]
 # ## Measure it: which chapter pays here?
 #
-# The same boards as ever, but for the one that asks the simulator's truth. Learned from the past, tested on the last days. To
-# stay within a minute we take the row of each chapter that did best on the course's shop; `python -m recsys_lab scoreboard
+# Four questions: *home* (ten products at the start of a visit), *next* (the next click), *basket* (what is missing in it), *owned*
+# (what they buy again). NDCG@10 and HR@20 say how far up, and how often, the right product stood in the list: 0 is never, 1 always.
+# To *pay* means a better list here, not money yet: that is the A/B test below. Rows: *popular* are the best-sellers, *repeat* what
+# they bought before, *event-weighted* what is near to their last events, *stan* what visits like this one went on to, *als tuned* a
+# model of who takes what. All learn from the past and are tested on the last days. To stay within a minute we take the row of each chapter that did best on the course's shop; `python -m recsys_lab scoreboard
 # --shop my_shop` measures all of them (and with `--methods ranker` those of chapter 07, which take minutes to fit).
 
 # %%
 CANDIDATES = {
     "home": ["popular", "repeat", "cold start", "event-weighted", "with behaviour", "als tuned"],
-    "next": ["popular", "cold start", "event-weighted", "stan", "cluster"],
+    "next": ["popular", "cold start", "event-weighted", "markov", "stan", "cluster"],
     "basket": ["popular", "repeat", "item-knn", "also bought"],
     "owned": ["popular", "most frequent", "buy again"]}
 own = {name: next(scoreboard(mine, [name], methods, most_visits=1_000 if name == "next" else 1_500))
@@ -286,7 +289,8 @@ for name, table in paid.items():
 
 # %% [markdown]
 # An interval that holds zero means: on this shop, with these weeks, nobody has seen a difference. Then the simpler row is the
-# better buy. (And the best of several rows is always flattered a little, for it was chosen on the cases that it is judged by.
+# better buy. Compare the top row once with each simpler one; do not go down step by step, for two steps that nobody sees may
+# together be one that can be seen. (And the best of several rows is always flattered a little, for it was chosen on the cases that it is judged by.
 # When it matters, choose on the week before the test, as the settings of the course's methods were chosen.)
 
 # %%
@@ -294,7 +298,7 @@ def in_words(name, table):
     """Which chapter stands highest, and what it adds to those before it."""
     top = table.iloc[0]
     if pd.isna(top["adds"]):
-        return f"{name}: chapter {top['chapter']} ({top['method']}) is highest; nothing after it does better"
+        return f"{name}: chapter {top['chapter']} ({top['method']}) is highest; none of the later rows tried here does better"
     seen = "it adds" if top["adds low"] > 0 else "not seen to add anything:"
     return (f"{name}: chapter {top['chapter']} ({top['method']}) is highest; to the chapters before, {seen} {top['adds']:+.3f}"
             f" [{top['adds low']:+.3f}, {top['adds high']:+.3f}]")
@@ -314,7 +318,7 @@ long = pd.concat([
     for name, label in (("more", "popular"), ("adds", "the best of the chapters before"))]).dropna()
 sure = [name for name, table in paid.items() if len(table) and table.iloc[0]["adds low"] > 0]
 title = [f"On {len(sure)} of {len(paid)} boards the highest row is seen to beat all chapters before it"
-         + (f" ({', '.join(sure)});" if sure else ";"), "on the others something simpler is as good, as far as anybody can see"]
+         + (f" ({', '.join(sure)});" if sure else ";"), "on the others no gain over an earlier chapter is seen"]
 told_by = charts.apart("against", ["popular", "the best of the chapters before"], title="compared with",
                        legend=alt.Legend(orient="bottom", labelLimit=300))
 panels = []
@@ -356,9 +360,9 @@ for label, load, surface, methods in (
         print(f"Skipped: {why}")
 
 # %% [markdown]
-# Three shops, and not one order of chapters. Where people order the same things again, what they bought before stands at the
-# top and is hard to add to. Where only clicks are known, that chapter has nothing to say at all, and what follows the last
-# click does the work. Measure yours.
+# On the home page, what they bought before is the highest of the rows tried here on both shops that know purchases (on the gift
+# shop a blend of models, chapter 05, still adds to it). Where only clicks are known it has nothing to say, and what follows the
+# last click does the work. So it depends on what your log holds. Measure yours.
 
 # %%
 tops = {name: f"chapter {table.iloc[0]['chapter']} ({table.iloc[0]['method']})" for name, table in {**paid, **real}.items()}
@@ -518,7 +522,8 @@ refused(Board, "random", 10, mine.only(events[~at_random]), board.contexts, boar
 #
 # ### Exercise 2: a pseudonym
 #
-# Write `pseudonym`: sixteen hexadecimal letters, made of a shopper's id and a secret key by HMAC with SHA-256. The same person
+# Write `pseudonym`: the first sixteen hexadecimal letters of an HMAC with SHA-256 of a shopper's id. That is a hash which also needs
+# a secret key, so that nobody without the key can repeat it. The same person
 # must get the same one each time, also when the address is written with capitals or with a blank at the end. (A hash is made
 # of bytes, which `.encode()` makes of a text; `hmac.new(key, …, hashlib.sha256)` has a `.hexdigest()` of 64 letters.)
 
@@ -656,11 +661,11 @@ def psi(before, now):
 exercise[3].check()
 
 # %% [markdown]
-# How large is it when *nothing* has changed? Take the visits of two neighbouring weeks, deal them out again at random, and
-# look: a thousand times. Whatever comes out is chance. (Visits are dealt, not clicks: the clicks of a visit are of one kind.)
-# What all but one in a hundred stay below is a limit; a thousand fresh deals say how often it rings for nothing, and so do they
-# for the rules of thumb, and for the limit from a formula for independent clicks that is meant to ring one time in a hundred,
-# too.
+# How large is it when *nothing* has changed? Put the visits of two neighbouring weeks into one pot, and split it at random into two
+# "weeks", a thousand times. Every index that comes out is chance. (Whole visits, not clicks: the clicks of one visit are mostly about
+# one thing.) The value that only one in a hundred of them passes is our limit. Then a thousand new splits count how often each limit
+# raises an alarm ("rings") although nothing has changed: ours, the two rules of thumb, and a textbook limit that takes all clicks for
+# independent and is meant to ring one time in a hundred.
 
 # %%
 # needs: category
@@ -733,7 +738,8 @@ missed = next((share for share in np.arange(0.1, 1.01, 0.1)
 claim(missed <= 1, "a category that is gone is seen")
 alarms = drift[drift["index"] > drift["limit"]]
 drift_title = [f"{len(alarms)} of {len(drift)} weeks pass the limit that chance passes once in a hundred;",
-               f"of visits to {counts.columns[largest]!r}, {missed:.0%} would have to stay away before it rings"]
+               "where a point stands above its tick" if len(alarms) else "all points lie below their ticks"]
+print(f"of visits to {counts.columns[largest]!r}, {missed:.0%} would have to stay away before it rings")
 by_week = alt.Chart(drift).encode(x=alt.X("week:O", title="week of the log, compared with the one before", axis=alt.Axis(labelAngle=0)))
 alt.layer(
     by_week.mark_tick(thickness=3, size=26, opacity=1, color=charts.PALETTE[1]).encode(
@@ -744,7 +750,8 @@ alt.layer(
 
 # %% [markdown]
 # The points are the weeks, the ticks what chance alone passes once in a hundred. Silence is no proof: in a small
-# shop a week has to change a good deal before it shows. (The course's shop has seasons and trends built in.) And an alarm is
+# shop a week has to change a good deal before it shows. (The course's shop has seasons and trends
+# built in, and from one week to the next they are smaller than chance.) And an alarm is
 # not an order: look at what has changed, and only then fit anew.
 #
 # ### Strangers and novelties: the cold start share
@@ -790,8 +797,9 @@ pd.DataFrame(guard).T.map("{:.1%}".format)
 # %% [markdown]
 # The model knows nothing of stock; a filter at the door does (`Context(where=field("in_stock") == True)`, chapters 01 and 08).
 #
-# And removals. Is "not significantly worse" good enough for a guardrail? Turn it round: how many carts would it take to *see*
-# that one tenth more of them are taken apart? (A test is the whole shop's, so from here on we count in all events of `shop`.)
+# And removals. Is "not significantly worse" good enough for a guardrail? Turn it round: how many products put into
+# carts would it take to *see* that one tenth more of them are taken out again? (`design_effect`, explained below, makes up for one
+# shopper filling many carts. A test is the whole shop's, so from here on we count in all events of `shop`.)
 
 # %%
 everything = shop.events
@@ -808,7 +816,7 @@ carts = carts.merge(taken_out, on=["session_id", "item_id"], how="left").fillna(
 removed = interval(carts["out"].to_numpy(), carts["user_id"].to_numpy())
 cart_effect = design_effect(carts["out"].to_numpy(), carts["user_id"].to_numpy())
 enough = sample_size(removed.mean, 0.10, design_effect=cart_effect)
-print(f"taken out again: {removed}; to see a tenth more takes {enough:,} of them on each side: {2 * enough / len(carts) * days:,.0f} days")
+print(f"taken out again: {removed}; to see a tenth more takes {enough:,} products put into carts on each side: {2 * enough / len(carts) * days:,.0f} days")
 
 # %% [markdown]
 # If that is longer than your test, a quiet guardrail says nothing. Then look at the interval: does it leave out what you could
@@ -828,8 +836,9 @@ print(f"taken out again: {removed}; to see a tenth more takes {enough:,} of them
 #
 # ### Exercise 4: the size of a test
 #
-# Write it: visits on *each* side, rounded up. `uplift` is relative: 0.1 is a tenth more. (`NormalDist().inv_cdf(0.975)` is the
-# 1.96.)
+# Write it: visits on *each* side, rounded up. `uplift` is relative: 0.1 is a tenth more. `alpha` is the share of
+# false alarms, half of it at each end: `NormalDist().inv_cdf(1 - alpha / 2)` is the 1.96. `power` is how often a true difference rings:
+# `NormalDist().inv_cdf(power)` is the 0.84. Use the names, not the numbers: the check tries others.
 
 # %% tags=["exercise-4"]
 import math
@@ -934,7 +943,8 @@ lengths.round(3)
 # ### Looking every day
 #
 # Nobody waits for four weeks without looking. And when the number is significant on day 9, why go on? Ten thousand A/A tests
-# over 28 days; on each day somebody looks, and stops at the first alarm:
+# over 28 days; on each day somebody looks at z, the difference of the two shares divided by its usual spread, and stops at the first
+# alarm:
 
 # %%
 DAYS = 28
@@ -951,22 +961,23 @@ peek = pd.DataFrame([{"day": day, "stop at": name, "share": (stopped[:, day - 1]
 ever, once = (stopped[:, -1] > 1.96).mean(), (np.abs(path[:, -1]) > 1.96).mean()
 claim(ever > 3 * once, "who looks daily rings the alarm far more often")
 peek_title = [f"Of tests without any difference, {ever:.0%} are 'won' or 'lost' by day {DAYS} if somebody looks daily;",
-              f"looked at once, at the end: {once:.1%}. Looking daily is allowed with a limit of {bound:.2f}"]
+              f"with a limit of {bound:.2f} in place of 1.96 it is {(stopped[:, -1] > bound).mean():.0%}"]
+print(f"looked at once, at the end: {once:.1%} of them")
 alt.Chart(peek, title=peek_title, description=" ".join(peek_title)).mark_line(strokeWidth=2.5).encode(
     x=alt.X("day:Q", title="day of the test"), y=alt.Y("share:Q", title="stopped by a false alarm", axis=alt.Axis(format="%")),
     **charts.apart("stop at", ["1.96, looking daily", f"{bound:.2f}, looking daily"], title="stop when |z| is above", dash=True),
 ).properties(height=200)
 
 # %% [markdown]
-# So decide on a length, write it down, and judge at the end; or look daily with a stricter limit, and pay for it with a longer
-# test.
+# So decide on a length, write it down, and judge at the end; or look daily with a stricter limit (this one is for so many looks, and for a z
+# that was divided by the root of the design effect first), and pay for it with a longer test.
 #
 # ### How long, on this shop?
 #
 # Which uplift may one expect? The board does not say, and there is no honest way to make it: it looks at purchases that were
-# made with another list. What it gives is a yardstick. Of the visits that bought, the list of the best-sellers held something
-# of the purchase in some, the best row's list in more. If *each* of the visits between the two had bought only because of the
-# list, that would be the uplift. Most would have found it anyway. So take a share of it.
+# made with another list. What it gives is a most. Say that of 100 visits with a purchase the best-sellers' list held something of it in
+# 16, and the best row's list in 34. If all 18 between had bought only because of the list, sales would rise by 18 %. Most of the 18
+# would have found the product anyway: so take a share.
 
 # %%
 hit = "HR@10 purchase" if buys.any() else "HR@10 click"
@@ -974,7 +985,7 @@ list_held = {row["method"]: row["metrics"][hit]["mean"] for row in own["home"].s
 most = list_held[best] - list_held["popular"]
 if most <= 0:
     most = 0.2
-    print("no row holds more than the best-sellers here, so a fifth stands in for the yardstick")
+    print("no row holds more than the best-sellers here, so a fifth stands in for it")
 most = min(most, 0.9 * (1 - p) / p)  # no share is above 1
 week_effect = lengths["design effect"].iloc[min(2, len(lengths) - 1)]
 traffic = len(by_visit) / days
@@ -990,12 +1001,15 @@ plan = pd.DataFrame(plan)
 plan.assign(uplift=plan["uplift"].map("{:+.1%}".format), weeks=plan["weeks"].map("{:,.0f}".format), **{
     "visits on each side": plan["visits on each side"].map("{:,.0f}".format)}).set_index(plan.columns[0])
 
+# %% [markdown]
+# Long tests need still more than this: the design effect here is that of a few weeks, and it grows.
+
 # %%
 possible = plan[plan["weeks"] <= 8]
 smallest = plan["weeks"].iloc[-1]
 claim(len(possible) and smallest > 26, "the large effects are quick to see, the likely ones are not")
 if len(possible):
-    print(f"within eight weeks this shop sees an uplift of {possible['uplift'].min():+.1%} or more; for {plan['uplift'].iloc[-1]:+.1%}"
+    print(f"the smallest uplift of this table that can be seen within eight weeks is {possible['uplift'].min():+.1%}; for {plan['uplift'].iloc[-1]:+.1%}"
           f" it would take {smallest:,.0f} weeks, which is to say: it cannot be tested here")
 else:
     print("no uplift of this table is seen within eight weeks")
@@ -1003,7 +1017,7 @@ else:
 # %% [markdown]
 # Whole weeks, two at least: weekends are other people. If the answer is "a year", that is a result too. Test something bolder,
 # on a page with more visits, or with a measure that moves more (clicks on the list). And read nothing into a test that is too
-# small. Here are ten thousand of them: eight weeks, with a true uplift of a tenth of the yardstick.
+# small. Here are ten thousand of them: eight weeks, with a true uplift of a tenth of that most.
 
 # %%
 true_lift, side_visits = 0.1 * most, int(traffic * 56 / 2 / week_effect)

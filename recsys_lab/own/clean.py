@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_lab.datasets import DAY_MS, DataError
+from recsys_lab.datasets import DAY_MS, EVENT_TYPES, DataError
 from recsys_lab.datasets.schema import EVENT_COLUMNS, PRODUCT_COLUMNS, SHOPPER_COLUMNS
 from recsys_lab.own import values as cells
 from recsys_lab.own.columns import ALL, EVENT_WORDS, ORDER_WORDS, RETURN_WORDS, Named, bare, event_types
@@ -19,6 +20,8 @@ from recsys_lab.own.report import EXAMPLES, Finding, Report, short
 EARLIEST = int(pd.Timestamp("1990-01-01").timestamp() * 1000)
 BOT = 1_000
 """More events of one shopper on one day than this are a robot's, or a till's."""
+MANY_KINDS = 50
+"""A column with more different words than this tells no kinds of rows apart."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,10 @@ def _who(sieve: Sieve) -> None:
     else:
         sieve.ids("session_id", "visit ids")
         sieve.columns["user_id"] = sieve.columns["session_id"]
-        sieve.report.assumed.append("the log knows no shoppers: each visit stands for one")
+        sieve.report.noticed.append(
+            "no column was recognised as the shopper, so every visit or order counts as a new person, and nothing that"
+            " somebody did before can be used; if a column names the customer, say so: --map THAT_COLUMN=user_id"
+        )
 
 
 def _what(sieve: Sieve, wishes: Wishes) -> None:
@@ -188,6 +194,7 @@ def _what(sieve: Sieve, wishes: Wishes) -> None:
             "no column says what happened; there are orders or quantities, so every row is taken for a purchase"
             " (--event-map all=clicked_on says otherwise)"
         )
+        _returns_in_others(sieve)
         return
     source = sieve.source("event_type")
     word = cells.by_value(source, lambda value: bare(_written(value)))
@@ -198,12 +205,29 @@ def _what(sieve: Sieve, wishes: Wishes) -> None:
     sieve.drop(back, "a return or a cancellation: the course has no event for it", "event_type")
     unknown = source[sieve.keep & sieve.columns["event_type"].isna().to_numpy()].astype(object)
     kinds = [short(one) for one in unknown.dropna().unique()[:EXAMPLES].tolist()]
-    advice = f"--event-map {kinds[0]}=clicked_on, or another type, takes them in" if kinds else ""
+    plain = [kind for kind in kinds if re.fullmatch(r"[\w .-]+", kind)] or ["WORD"]
+    say = " ".join(f"--event-map {kind}=…" for kind in plain)
+    advice = f"say what each means, {say}, with one of {', '.join(EVENT_TYPES)}; what is not named stays out"
     sieve.drop(sieve.columns["event_type"].isna(), "the course does not know this type of event", "event_type", advice)
     for theirs in sorted(set(cells.by_value(source[sieve.keep], _written))):
         ours = words[bare(theirs)]
         if theirs != ours and bare(theirs) in EVENT_WORDS and bare(theirs) not in named:
             sieve.report.assumed.append(f"events {short(theirs)!r} are taken for {ours}")
+
+
+def _returns_in_others(sieve: Sieve) -> None:
+    """Where every row is taken for a purchase: say so when a column that is not used knows of returns."""
+    used = set(sieve.theirs.values())
+    for column in [name for name in sieve.raw.columns if name not in used]:
+        said = sieve.raw[column].dropna()
+        if said.nunique() > MANY_KINDS:
+            continue
+        back = sorted({short(word) for word in said.unique().tolist() if bare(_written(word)) in RETURN_WORDS})
+        if back:
+            sieve.report.noticed.append(
+                f"the column {short(column)} holds {', '.join(map(repr, back))} and was not used: such rows were taken"
+                f" for purchases; to leave them out: --map {short(column)}=event_type, and --event-map for each word"
+            )
 
 
 def _written(value: Any) -> str:

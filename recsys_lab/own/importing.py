@@ -194,8 +194,9 @@ def _tell(shop: Shop, report: Report) -> None:
     few = (
         f"products that something happened to: {len(facts.active)}; a list of ten holds many, so methods differ little"
     )
+    brief = f"days in the log: {facts.days}; methods are tested on the last quarter of them, better a week or more"
     notices = {
-        f"days in the log: {facts.days}; the last quarter, which all is measured on, is no whole week": facts.days < 28,
+        brief: facts.days < 28,
         "all events are of one shopper: nothing can be learned from others": facts.shoppers == 1,
         few: len(facts.active) < 50,
         "there are only purchases: what was looked at and not bought is not known": facts.kinds == {"buy"},

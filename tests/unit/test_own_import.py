@@ -476,12 +476,21 @@ def test_unknown_types_of_events(tmp_path: Path) -> None:
     rows.loc[[0, 1, 2], "event"] = ["wishlist", "wishlist", "share"]
     _, report = taken_in(tmp_path, rows)
     found = report.why("does not know this type of event")
-    assert found is not None and found.rows == 3 and "--event-map wishlist=clicked_on" in found.advice
+    assert found is not None and found.rows == 3 and "--event-map wishlist=…" in found.advice
     shop, report = taken_in(tmp_path, rows, event_map={"wishlist": "put_to_cart"}, force=True)
     assert (shop.events["event_type"] == "put_to_cart").sum() == 2 and count(report, "this type of event") == 1
     assert "no row is left" in refused_alone(tmp_path, rows.assign(event="hello"))
     with pytest.raises(DataError, match="there is no 'bought'; use one of impression"):
         import_shop(tmp_path / "events.csv", event_map={"wishlist": "bought"})
+
+
+def test_returns_in_a_column_that_is_not_used_are_told(tmp_path: Path) -> None:
+    orders = log().drop(columns="event").assign(qty=1, remark=np.where(np.arange(len(log())) % 9, "paid", "refunded"))
+    _, report = taken_in(tmp_path, orders)
+    (told,) = [one for one in report.noticed if "remark" in one]
+    assert "holds 'refunded'" in told and "--map remark=event_type" in told
+    _, report = taken_in(tmp_path, orders.assign(remark="paid"), force=True)
+    assert not [one for one in report.noticed if "remark" in one]
 
 
 def test_types_of_events_in_any_writing(tmp_path: Path) -> None:
@@ -531,7 +540,7 @@ def test_visits(tmp_path: Path) -> None:
     assert "names orders and not visits" in " ".join(report.assumed)
     visits = rows.drop(columns="visitorid").assign(session=rows["visitorid"])
     shop, report = taken_in(tmp_path, visits, force=True)
-    assert shop.events["user_id"].equals(shop.events["session_id"]) and "knows no shoppers" in " ".join(report.assumed)
+    assert shop.events["user_id"].equals(shop.events["session_id"]) and "as the shopper" in " ".join(report.noticed)
 
 
 def test_shoppers(tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ class CircleSpace(Space):
         value = self._number(asked, "asked")
         if math.isnan(value):
             raise SpaceError(f"circle {self.field!r}: asked for {asked!r}; leave the space out of the question instead")
-        return self._place(np.array([value]))[0]
+        place: Floats = self._place(np.array([value]))[0]
+        return place
 
     def _place(self, values: Floats) -> Floats:
         angle = 2 * np.pi * np.mod(values, self.period) / self.period
