@@ -38,7 +38,8 @@ def folder_of(number: str) -> Path:
     if not found:
         known = ", ".join(sorted(path.parent.name[:2] for path in HERE.glob("*/contract.py")))
         raise SystemExit(
-            f"project {number!r}: there is no contract of it here; there are {known}; 05 has its own README"
+            f"project {number!r}: there is no contract of it here; there are {known};"
+            " 05 has tests of its own: projects/05_lancedb/README.md"
         )
     return found[0].parent
 
@@ -89,7 +90,13 @@ def main(given: Sequence[str] | None = None) -> int:
     folder = folder_of(asked.project)
     worked = folder / "solution" / f"project_{asked.project}.py"
     path = worked if asked.solution else asked.file or folder / "starter.py"
-    contract = load(folder / "contract.py", f"contract_{asked.project}")
+    try:
+        contract = load(folder / "contract.py", f"contract_{asked.project}")
+    except ModuleNotFoundError as error:
+        raise SystemExit(
+            f"projects/check.py needs {error.name}, which {sys.executable} does not have; take the course's Python:"
+            f" .venv/bin/python projects/check.py {asked.project}, or make project NAME={asked.project}"
+        ) from None
     told = []
     for one in ask(contract, mine := load(path.resolve(), f"mine_{asked.project}")):
         print(one, flush=True)
@@ -97,10 +104,14 @@ def main(given: Sequence[str] | None = None) -> int:
     held = sum(one.state == "holds" for one in told)
     print(f"\n{path.name}: {held} of {len(told)} parts of the contract hold.")
     if held < len(told):
-        print(f"{folder.name}/README.md says what each part is for.")
+        print(f"projects/{folder.name}/README.md says what each part is for.")
+        if asked.measure:
+            print("Nothing was measured: the shop is asked when all parts hold.")
         return 1
     if asked.measure:
         contract.measure(mine)
+    else:
+        print("Now the same with --measure, and three sentences on what it says.")
     return 0
 
 

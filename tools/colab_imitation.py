@@ -285,7 +285,7 @@ def python313() -> str:
                 return candidate
         except FileNotFoundError:
             continue
-    raise Unlike("there is no Python 3.13 here, which is Colab's")
+    raise Unlike("nothing was tried: this needs Colab's Python, 3.13, on the PATH or from pyenv (pyenv install 3.13)")
 
 
 def run(python: Path, notebook: Path, content: Path, constraints: Path, name: str = "") -> Seconds:

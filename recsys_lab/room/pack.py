@@ -15,7 +15,7 @@ from recsys_lab.room.start import COPIES, find_start, is_delivered, read
 
 # Everything that the installed course reads: chapters look for stored results beside the package.
 COURSE = (
-    "BENCHMARKS.md", "CITATION.cff", "LICENSE", "README.md", "pyproject.toml", "requirements.txt",
+    "BENCHMARKS.md", "CITATION.cff", "INSTRUCTORS.md", "LICENSE", "README.md", "pyproject.toml", "requirements.txt",
     "benchmarks", "data", "docs", "projects", "recsys_lab", "tools",
 )  # fmt: skip
 NOTEBOOKS = ("README.md", "badges", "solutions", "src")
