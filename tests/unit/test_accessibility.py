@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest.importorskip("jupytext", reason="jupytext is not installed (requirements-dev.txt)")
+
 from recsys_lab import charts
 from tools import prose
 

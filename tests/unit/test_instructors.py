@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("jupytext", reason="jupytext is not installed (requirements-dev.txt)")
+
 from tools.chapters.project import Project
 from tools.instructors.__main__ import INDEX, NOTES, main, pages
 from tools.instructors.cuts import RESERVE, Cut, read_cuts

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("jupytext", reason="jupytext is not installed (requirements-dev.txt)")
+
 from tools import prose
 
 WORDS = prose.ROOT / "tools" / "words.txt"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("jupytext", reason="jupytext is not installed (requirements-dev.txt)")
+
 from tools import links, prose
 from tools.chapters.project import Project
 

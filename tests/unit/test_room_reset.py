@@ -8,8 +8,11 @@ import subprocess
 from datetime import datetime
 from pathlib import Path
 
-import nbformat
 import pytest
+
+pytest.importorskip("jupytext", reason="jupytext is not installed (requirements-dev.txt)")
+
+import nbformat
 from typer.testing import CliRunner
 
 from recsys_lab.cli import app

@@ -6,8 +6,12 @@ import json
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
+
+pytest.importorskip("jupytext", reason="jupytext is not installed (requirements-dev.txt)")
+pytest.importorskip("myst_nb", reason="myst-nb is not installed (requirements-dev.txt)")
+
+import nbformat
 
 from tools.chapters.project import Project
 from tools.site import pages, reference

@@ -8,8 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
+
+pytest.importorskip("jupytext", reason="jupytext is not installed (requirements-dev.txt)")
+pytest.importorskip("sphinx_revealjs", reason="sphinx_revealjs is not installed (requirements-dev.txt)")
+pytest.importorskip("latex2mathml", reason="latex2mathml is not installed (requirements-dev.txt)")
+pytest.importorskip("vl_convert", reason="vl_convert is not installed (requirements-dev.txt)")
+
+import nbformat
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from tools.chapters import markers
@@ -18,9 +24,6 @@ from tools.chapters.source import Chapter, headings, load, parse
 from tools.slides import code, outputs, page, pictures, prose
 from tools.slides.__main__ import main
 from tools.slides.deck import Deck, Slide, deck
-
-for package in ("sphinx_revealjs", "latex2mathml", "vl_convert"):
-    pytest.importorskip(package)
 
 ROOT = Path(__file__).parents[2]
 PROJECT = Project(ROOT)
